@@ -1,0 +1,3 @@
+//! Built through `cargo fat`.
+#![no_std]
+#![no_main]

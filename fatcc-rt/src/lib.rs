@@ -1,0 +1,2 @@
+//! fatcc-rt
+#![no_std]
