@@ -1,0 +1,57 @@
+//! What callers hand in: sides, their object files, and the view of a static that their filter sees.
+//!
+//! Invariant: nothing here has been checked; bytes are whatever the file held.
+
+/// One ELF file: a relocatable object (also a member of an archive) or a linked file.
+#[derive(Clone, Debug)]
+pub struct ObjectFile<'a> {
+    /// How messages call it, for example `libx.rlib(member.o)`.
+    pub name: String,
+    /// The file's bytes.
+    pub data: &'a [u8],
+}
+
+/// Everything that was compiled for one ISA.
+#[derive(Clone, Debug)]
+pub struct Side<'a> {
+    /// Name of the ISA, or of the file.
+    pub name: String,
+    /// Its object files, in link order.
+    pub objects: Vec<ObjectFile<'a>>,
+}
+
+/// One static (or vtable) variable found in the DWARF of one side.
+#[derive(Clone, Debug)]
+pub struct StaticRef<'s> {
+    /// Index in the slice of sides.
+    pub side: usize,
+    /// Index in [`Side::objects`].
+    pub object: usize,
+    /// Qualified by namespaces, for example `smoltcp::x::FOO` or `<T as Tr>::{vtable}`.
+    pub name: &'s str,
+    /// Name of the symbol, if DWARF gives it (vtables and C statics have none).
+    pub linkage_name: Option<&'s str>,
+    /// Where the variable is. `None` if it has no single place, for example because the optimizer split it.
+    pub location: Option<Location>,
+}
+
+impl StaticRef<'_> {
+    /// Whether this is a Rust vtable.
+    pub fn is_vtable(&self) -> bool {
+        self.name.ends_with("::{vtable}")
+    }
+}
+
+/// Where a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Location {
+    /// In a relocatable object: the relocation's symbol is resolved.
+    Section {
+        /// ELF section index.
+        section: usize,
+        /// Offset in that section: symbol value plus addend.
+        offset: u64,
+    },
+    /// In a linked file, or an absolute symbol.
+    Address(u64),
+}

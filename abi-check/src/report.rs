@@ -1,0 +1,267 @@
+//! The result of a comparison, as data.
+//!
+//! Invariant: everything in a [`Report`] is sorted and owned, so that two runs over equal input give equal reports.
+//! Nothing here knows how it is printed (`render`) or found (`walk`, `explain`).
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Names of the sides, in the caller's order; indexes elsewhere refer to it.
+    pub sides: Vec<String>,
+    /// Differences, root causes only; what follows from them is folded into them.
+    pub findings: Vec<Finding>,
+    /// What could neither be proved equal nor different.
+    pub unproved: Vec<Unproved>,
+    /// Roots (statics and vtables) that were paired over sides and compared.
+    pub compared_roots: usize,
+    /// Distinct types of the first side that were compared.
+    pub compared_types: usize,
+    /// Compilers, per side.
+    pub producers: Vec<Producer>,
+}
+
+/// The answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Every selected root exists on every side and all layouts are alike (there may be warnings).
+    Equal,
+    /// At least one layout differs.
+    Mismatch,
+    /// Nothing differs, but not everything could be compared.
+    Unproved,
+    /// No root was compared, so nothing is known.
+    NothingCompared,
+}
+
+impl Report {
+    /// The answer in one word: a mismatch weighs more than nothing compared, that more than something unproved.
+    pub fn verdict(&self) -> Verdict {
+        if self
+            .findings
+            .iter()
+            .any(|finding| finding.kind.severity() == Severity::Error)
+        {
+            Verdict::Mismatch
+        } else if self.compared_roots == 0 {
+            Verdict::NothingCompared
+        } else if self.unproved.is_empty() {
+            Verdict::Equal
+        } else {
+            Verdict::Unproved
+        }
+    }
+
+    /// Whether the sides were made by different compilers or versions of one.
+    pub fn compilers_differ(&self) -> bool {
+        let of = |side: usize| {
+            self.producers
+                .iter()
+                .filter(move |producer| producer.side == side)
+                .map(|producer| producer.text.as_str())
+        };
+        (1..self.sides.len()).any(|side| !of(0).eq(of(side)))
+    }
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of difference.
+    pub kind: Kind,
+    /// The type that holds it; empty if it is the root's own type.
+    pub type_name: String,
+    /// The field, variant or enumerator of it, if it is one's.
+    pub member: Option<String>,
+    /// Roots that reach it and how; the first few.
+    pub reached: Vec<Reached>,
+    /// How many more roots reach it.
+    pub more_roots: usize,
+    /// What there is on each side that takes part.
+    pub sides: Vec<SideView>,
+    /// All fields of the type side by side, if it is a struct or union.
+    pub table: Option<FieldTable>,
+    /// Types whose layout holds this one by value, sorted.
+    pub also_affects: Vec<String>,
+}
+
+/// How bad a difference is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Data of one side would be misread by the other.
+    Error,
+    /// The bytes agree, the meaning may not.
+    Warning,
+}
+
+/// What kind of difference; [`Kind::id`] is stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Size of a type.
+    Size,
+    /// Alignment of a type.
+    Alignment,
+    /// Place of a field.
+    FieldOffset,
+    /// A field that only some sides have.
+    FieldMissing,
+    /// Type of a field, with another layout.
+    FieldType,
+    /// An enumerator's value, or an enumerator that only some sides have.
+    Enumerator,
+    /// Place, type or values of an enum's discriminant.
+    Discriminant,
+    /// A variant that only some sides have.
+    Variant,
+    /// Encoding of a base type, for example the signedness of `char`.
+    BaseEncoding,
+    /// A struct here, something else there.
+    Kind,
+    /// Number of elements.
+    ArrayLength,
+    /// Size of pointers.
+    PointerWidth,
+    /// Format of a floating-point number.
+    FloatFormat,
+    /// Byte order.
+    ByteOrder,
+    /// Place or width of a bit field.
+    Bitfield,
+    /// Number of parameters of a function behind a pointer.
+    Signature,
+    /// A type with another name and the same layout.
+    DifferentType,
+}
+
+impl Kind {
+    /// Stable identifier, `AC0001` and so on. An identifier is never used again for something else.
+    pub fn id(self) -> &'static str {
+        match self {
+            Kind::Size => "AC0001",
+            Kind::Alignment => "AC0002",
+            Kind::FieldOffset => "AC0003",
+            Kind::FieldMissing => "AC0004",
+            Kind::FieldType => "AC0005",
+            Kind::Enumerator => "AC0006",
+            Kind::Discriminant => "AC0007",
+            Kind::Variant => "AC0008",
+            Kind::BaseEncoding => "AC0009",
+            Kind::Kind => "AC0010",
+            Kind::ArrayLength => "AC0011",
+            Kind::PointerWidth => "AC0012",
+            Kind::FloatFormat => "AC0013",
+            Kind::ByteOrder => "AC0014",
+            Kind::Bitfield => "AC0015",
+            Kind::Signature => "AC0016",
+            Kind::DifferentType => "AC0017",
+        }
+    }
+
+    /// Errors are layouts that differ; a [`Kind::DifferentType`] has the same bytes.
+    pub fn severity(self) -> Severity {
+        match self {
+            Kind::DifferentType => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// A root and the way from it to a difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reached {
+    /// Qualified name of the static or vtable.
+    pub root: String,
+    /// From the root, for example `STATS.inner.count`; `*` is a pointer followed.
+    pub path: String,
+}
+
+/// What one side has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideView {
+    /// Index in [`Report::sides`].
+    pub side: usize,
+    /// Where the source says so, if DWARF tells.
+    pub place: Option<Place>,
+    /// What is there, for example `offset 8  size 4  u32`.
+    pub text: String,
+}
+
+/// A line of the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file as the compiler was given it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+}
+
+/// The fields of a type on all sides that take part in a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldTable {
+    /// Indexes in [`Report::sides`], one for each cell of a row.
+    pub sides: Vec<usize>,
+    /// A row for each field.
+    pub rows: Vec<FieldRow>,
+}
+
+/// One field on all sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldRow {
+    /// Name of the field.
+    pub name: String,
+    /// What each side has; `None` if it lacks the field.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// One field on one side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Bits from the start of the type.
+    pub bit_offset: u64,
+    /// Bits, if known.
+    pub bit_size: Option<u64>,
+    /// Name of its type.
+    pub type_name: String,
+}
+
+/// Something that could not be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unproved {
+    /// Why not.
+    pub reason: Reason,
+    /// The static or type.
+    pub subject: String,
+    /// Indexes in [`Report::sides`] that `reason` speaks of.
+    pub sides: Vec<usize>,
+    /// Roots that reach it and how; the first few.
+    pub reached: Vec<Reached>,
+}
+
+/// Why something could not be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A root that only the given sides define.
+    OneSided,
+    /// A type that is only declared on the given sides.
+    NoDefinition,
+    /// Several different types of this name and nothing that tells which one is meant.
+    Ambiguous,
+    /// The given sides' DWARF uses a construct that this crate does not compare.
+    Unreadable(&'static str),
+    /// The given sides have no type information at all.
+    NoTypes,
+    /// Too many variables of one name to find out which belong together.
+    TooManyCandidates,
+}
+
+/// A compiler that made some units of a side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Producer {
+    /// Index in [`Report::sides`].
+    pub side: usize,
+    /// `DW_AT_producer` without command-line flags.
+    pub text: String,
+    /// Number of its units.
+    pub units: usize,
+}
