@@ -1,0 +1,61 @@
+//! The local APIC, by memory (Intel SDM volume 3, chapter 11), and the silence of the old interrupt controllers.
+
+use super::{port, traps};
+
+const BASE: usize = 0xfee0_0000;
+const ID: usize = 0x20;
+const TASK_PRIORITY: usize = 0x80;
+const END_OF_INTERRUPT: usize = 0xb0;
+const SPURIOUS: usize = 0xf0;
+const TIMER: usize = 0x320;
+const LINT0: usize = 0x350;
+const LINT1: usize = 0x360;
+const INITIAL_COUNT: usize = 0x380;
+const CURRENT_COUNT: usize = 0x390;
+const DIVIDE: usize = 0x3e0;
+
+const ENABLE: u32 = 0x100;
+const MASKED: u32 = 0x1_0000;
+const BY_16: u32 = 0b0011;
+
+fn read(register: usize) -> u32 {
+    // SAFETY: the local APIC is there and mapped.
+    unsafe { ((BASE + register) as *const u32).read_volatile() }
+}
+
+fn write(register: usize, value: u32) {
+    // SAFETY: as `read`; the registers used here touch no memory.
+    unsafe { ((BASE + register) as *mut u32).write_volatile(value) };
+}
+
+/// Enables it, with a stopped timer.
+pub(super) fn start() {
+    // The firmware uses the old controllers and leaves them running.
+    port::write8(0x21, 0xff);
+    port::write8(0xa1, 0xff);
+    write(TASK_PRIORITY, 0);
+    write(LINT0, MASKED);
+    write(LINT1, MASKED);
+    write(SPURIOUS, ENABLE | u32::from(traps::SPURIOUS));
+    write(DIVIDE, BY_16);
+    write(TIMER, u32::from(traps::TIMER));
+    write(INITIAL_COUNT, 0);
+}
+
+pub(super) fn id() -> u8 {
+    (read(ID) >> 24) as u8
+}
+
+pub(super) fn end_of_interrupt() {
+    write(END_OF_INTERRUPT, 0);
+}
+
+/// One interrupt in so many ticks; none if 0.
+pub(super) fn set_timer(ticks: u32) {
+    write(INITIAL_COUNT, ticks);
+}
+
+/// Ticks that are left.
+pub(super) fn timer_left() -> u32 {
+    read(CURRENT_COUNT)
+}

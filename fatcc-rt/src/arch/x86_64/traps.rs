@@ -1,0 +1,298 @@
+//! Exceptions and interrupts.
+//!
+//! 256 stubs of 16 bytes push the vector, one common part saves the registers and calls [`x86_64_trap`]. The stubs are
+//! labels within one assembly function, whose address is made by code: no function's address is taken.
+
+use core::arch::{asm, global_asm};
+use core::cell::UnsafeCell;
+use core::fmt;
+
+use super::{X86_64_FAULT_STACK, apic, cpu_index};
+use crate::cpu::Cpu;
+use crate::image::Image;
+use crate::{doorbell, panic};
+
+pub(super) const TIMER: u8 = 0x40;
+pub(super) const DOORBELL: u8 = 0x41;
+pub(super) const SPURIOUS: u8 = 0xff;
+
+global_asm!(
+    r#"
+    .section .text.x86_64_traps,"ax",@progbits
+    .globl x86_64_trap_stubs
+    .type x86_64_trap_stubs, @function
+x86_64_trap_stubs:
+    leaq .Lx86_64_stubs(%rip), %rax
+    ret
+    .balign 16
+.Lx86_64_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    // Exceptions with an error code of their own: 8, 10 to 14, 17, 21, 29, 30.
+    .set has_error, 0
+    .if vector < 32
+    .set has_error, (0x60227d00 >> vector) & 1
+    .endif
+    .if has_error == 0
+    pushq $0
+    .endif
+    pushq $vector
+    jmp .Lx86_64_common
+    .set vector, vector + 1
+    .endr
+.Lx86_64_common:
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %rbp
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    cld
+    movq %rsp, %rdi
+    movq %rsp, %rbx
+    andq $-16, %rsp
+    call {trap}
+    movq %rbx, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rbp
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    addq $16, %rsp
+    iretq
+    .size x86_64_trap_stubs, . - x86_64_trap_stubs
+    "#,
+    trap = sym x86_64_trap,
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    /// Returns the address of the first stub.
+    safe fn x86_64_trap_stubs() -> usize;
+}
+
+/// What the stubs and the CPU leave on the stack, lowest address first.
+#[repr(C)]
+struct Frame {
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rbp: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rcx: u64,
+    rbx: u64,
+    rax: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// A table that the CPU reads: descriptors, task state.
+#[repr(C, align(16))]
+struct Hardware<T>(UnsafeCell<T>);
+
+// SAFETY: written once, at boot, by the only CPU of this ISA.
+unsafe impl<T> Sync for Hardware<T> {}
+
+const CODE: u64 = 0x00af_9b00_0000_ffff;
+const TASK: u16 = 16;
+/// Words of 32 bits in a task state segment without I/O map.
+const TASK_STATE: usize = 26;
+
+static X86_64_GDT: Hardware<[u64; 4]> = Hardware(UnsafeCell::new([0, CODE, 0, 0]));
+static X86_64_TASK_STATE: Hardware<[u32; TASK_STATE]> = Hardware(UnsafeCell::new([0; TASK_STATE]));
+static X86_64_IDT: Hardware<[[u64; 2]; 256]> = Hardware(UnsafeCell::new([[0; 2]; 256]));
+
+/// Operand of `lgdt` and `lidt`.
+#[repr(C, packed)]
+struct Pointer {
+    limit: u16,
+    base: u64,
+}
+
+impl Pointer {
+    fn to<T>(table: &Hardware<T>) -> Pointer {
+        Pointer {
+            limit: (size_of::<T>() - 1) as u16,
+            base: table.0.get().addr() as u64,
+        }
+    }
+}
+
+/// Installs descriptors, task state and handlers (Intel SDM volume 3, 6.14 and 8.7).
+pub(super) fn start() {
+    let fault_stack = X86_64_FAULT_STACK.range().end as u64;
+    let task = X86_64_TASK_STATE.0.get().addr() as u64;
+    let stubs = x86_64_trap_stubs() as u64;
+    // SAFETY: nobody else has the tables, and they are not in use yet.
+    let (gdt, task_state, idt) = unsafe {
+        (
+            &mut *X86_64_GDT.0.get(),
+            &mut *X86_64_TASK_STATE.0.get(),
+            &mut *X86_64_IDT.0.get(),
+        )
+    };
+    // The first interrupt stack is at byte 36; 25 is the offset of an I/O map, which is behind the end.
+    (task_state[9], task_state[10]) = (fault_stack as u32, (fault_stack >> 32) as u32);
+    task_state[25] = (TASK_STATE as u32 * 4) << 16;
+    let limit = TASK_STATE as u64 * 4 - 1;
+    gdt[2] = limit | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56;
+    gdt[3] = task >> 32;
+    for (vector, gate) in idt.iter_mut().enumerate() {
+        let stub = stubs + 16 * vector as u64;
+        // Double fault, non-maskable interrupt and machine check get the stack that is always good.
+        let stack = u64::from(matches!(vector, 2 | 8 | 18));
+        gate[0] =
+            stub & 0xffff | 8 << 16 | stack << 32 | 0x8e00 << 32 | (stub >> 16 & 0xffff) << 48;
+        gate[1] = stub >> 32;
+    }
+    // SAFETY: the tables are complete; the code segment is the same as before.
+    unsafe {
+        asm!("lgdt [{}]", in(reg) &Pointer::to(&X86_64_GDT));
+        asm!("push 8", "lea {0}, [rip + 2f]", "push {0}", "retfq", "2:", out(reg) _);
+        asm!("ltr {:x}", in(reg) TASK);
+        asm!("lidt [{}]", in(reg) &Pointer::to(&X86_64_IDT));
+    }
+}
+
+/// With the CPU's interrupts off. It may change the frame.
+extern "C" fn x86_64_trap(frame: &mut Frame) {
+    match frame.vector as u8 {
+        vector if vector < 32 => exception(frame),
+        DOORBELL => {
+            apic::end_of_interrupt();
+            doorbell::on_ring(Cpu::current());
+        }
+        TIMER => apic::end_of_interrupt(),
+        SPURIOUS => (),
+        vector => panic!("interrupt {vector:#x} that nobody asked for"),
+    }
+}
+
+const NAMES: [&str; 32] = [
+    "divide error",
+    "debug exception",
+    "non-maskable interrupt",
+    "breakpoint",
+    "overflow",
+    "bound range exceeded",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor segment overrun",
+    "invalid task state",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    "reserved 15",
+    "floating point error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+    "virtualization exception",
+    "control protection",
+    "reserved 22",
+    "reserved 23",
+    "reserved 24",
+    "reserved 25",
+    "reserved 26",
+    "reserved 27",
+    "hypervisor injection",
+    "VMM communication",
+    "security exception",
+    "reserved 31",
+];
+
+fn exception(frame: &Frame) -> ! {
+    let cr2: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr2", out(reg) cr2) };
+    let name = NAMES[frame.vector as usize];
+    let what = Explained { frame, cr2 };
+    let message = format_args!("{name}, error code {:#x}{what}\n{frame}", frame.error);
+    panic::fail(message, frame.rbp as usize, Some(frame.rip as usize))
+}
+
+/// What a page fault means here.
+struct Explained<'a> {
+    frame: &'a Frame,
+    cr2: u64,
+}
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        const PAGE_FAULT: u64 = 14;
+        const DOUBLE_FAULT: u64 = 8;
+        let guard = super::guards().contains(&(self.cr2 & !0xfff));
+        match self.frame.vector {
+            DOUBLE_FAULT if guard => f.write_str(": the stack is full"),
+            PAGE_FAULT if self.cr2 == self.frame.rip => {
+                panic::explain_jump(f, self.cr2 as usize, cpu_index(), Image::this())
+            }
+            PAGE_FAULT => write!(f, " at address {:#x}", self.cr2),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(
+            f,
+            "  rip {:016x}  rsp {:016x}  rflags {:x}",
+            self.rip, self.rsp, self.rflags
+        )?;
+        writeln!(
+            f,
+            "  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}",
+            self.rax, self.rbx, self.rcx, self.rdx
+        )?;
+        writeln!(
+            f,
+            "  rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}",
+            self.rsi, self.rdi, self.rbp, self.r8
+        )?;
+        writeln!(
+            f,
+            "  r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}",
+            self.r9, self.r10, self.r11, self.r12
+        )?;
+        write!(
+            f,
+            "  r13 {:016x}  r14 {:016x}  r15 {:016x}",
+            self.r13, self.r14, self.r15
+        )
+    }
+}

@@ -1,0 +1,38 @@
+//! How a CPU interrupts another one, and counters of it.
+//!
+//! A doorbell carries no data; it says "look at your queue". Doorbells that come close together may interrupt once, so
+//! `received` may be lower than what the others have `sent`.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::arch;
+use crate::cpu::Cpu;
+
+/// Interrupts `cpu`; nothing happens if that is this CPU, or if either has no doorbell device.
+pub fn ring(cpu: Cpu) {
+    let own = Cpu::current();
+    if own != cpu {
+        own.record().doorbells_sent.fetch_add(1, Relaxed);
+        arch::doorbell_ring(cpu);
+    }
+}
+
+/// Doorbells rung by `from`.
+pub fn sent(from: Cpu) -> u64 {
+    from.record().doorbells_sent.load(Relaxed)
+}
+
+/// Doorbells that interrupted `cpu`.
+pub fn received(cpu: Cpu) -> u64 {
+    cpu.record().doorbells_received.load(Relaxed)
+}
+
+/// Whether all CPUs can interrupt each other. If not, they look at their queues from time to time.
+pub(crate) fn available() -> bool {
+    Cpu::all().all(|cpu| cpu.record().doorbell_id.load(Relaxed) != 0)
+}
+
+/// The interrupt handler of `cpu`. The queue is looked at when the interrupted sleep goes on.
+pub(crate) fn on_ring(cpu: Cpu) {
+    cpu.record().doorbells_received.fetch_add(1, Relaxed);
+}

@@ -1,0 +1,195 @@
+//! The image that this code is part of: instruction sets, regions, function arrays, symbols.
+//!
+//! All of it was written by the linker and never changes. `fat_image` defines the layout.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use fat_image::{ALL_ISAS, Header, Isa, Region, Symbol};
+
+use crate::arch;
+
+/// An image in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Image {
+    header: &'static Header,
+}
+
+impl Image {
+    /// The one that this code is part of.
+    pub(crate) fn this() -> Image {
+        // SAFETY: the linker made it.
+        unsafe { Image::at(arch::image()) }
+    }
+
+    /// # Safety
+    /// `header` is followed by the records that it counts, and their addresses are good.
+    pub(crate) unsafe fn at(header: *const Header) -> Image {
+        // SAFETY: by the caller.
+        Image {
+            header: unsafe { &*header },
+        }
+    }
+
+    pub(crate) fn header(self) -> &'static Header {
+        self.header
+    }
+
+    pub(crate) fn isas(self) -> &'static [Isa] {
+        // SAFETY: the ISAs are behind the header.
+        unsafe {
+            let first = (&raw const *self.header).add(1).cast();
+            core::slice::from_raw_parts(first, self.header.isa_count as usize)
+        }
+    }
+
+    pub(crate) fn regions(self) -> &'static [Region] {
+        // SAFETY: the regions are behind the ISAs.
+        unsafe {
+            let first = self
+                .isas()
+                .as_ptr()
+                .add(self.header.isa_count as usize)
+                .cast();
+            core::slice::from_raw_parts(first, self.header.region_count as usize)
+        }
+    }
+
+    /// The function array behind the function pointer `pointer`.
+    pub(crate) fn function_array(self, pointer: usize) -> Option<&'static [u64]> {
+        let size = u64::from(self.header.gate_size);
+        let offset = (pointer as u64).checked_sub(self.header.gates)?;
+        if !offset.is_multiple_of(size) || offset / size >= self.header.function_count {
+            return None;
+        }
+        let isas = self.isas().len();
+        let first =
+            (self.header.functions as *const u64).wrapping_add((offset / size) as usize * isas);
+        // SAFETY: there is an array per gate.
+        Some(unsafe { core::slice::from_raw_parts(first, isas) })
+    }
+
+    /// The index of the instruction set whose code, or gate, `address` is in.
+    pub(crate) fn isa_of_text(self, address: usize) -> Option<usize> {
+        let is_there = |region: &&Region| {
+            let code = region.flags & Region::EXECUTE != 0 && region.flags & Region::GATES == 0;
+            code && region.isa != ALL_ISAS
+                && (address as u64).wrapping_sub(region.start) < region.size
+        };
+        self.regions()
+            .iter()
+            .find(is_there)
+            .map(|region| region.isa as usize)
+    }
+
+    fn symbolize(self, address: usize) -> Option<Function> {
+        if let Some(array) = self.function_array(address) {
+            let function = self.symbolize(array[0] as usize)?;
+            return Some(Function {
+                name: Name {
+                    gate: true,
+                    ..function.name
+                },
+                ..function
+            });
+        }
+        let isa = self.isas().get(self.isa_of_text(address)?)?;
+        let (symbol, offset) = lookup(symbols(isa), address as u64)?;
+        Some(Function {
+            isa: isa.name(),
+            name: Name {
+                mangled: name(isa, symbol)?,
+                gate: false,
+            },
+            offset,
+        })
+    }
+}
+
+fn symbols(isa: &Isa) -> &'static [Symbol] {
+    if isa.symbol_count == 0 {
+        return &[];
+    }
+    // SAFETY: the linker wrote that many at that address.
+    unsafe { core::slice::from_raw_parts(isa.symbols as *const Symbol, isa.symbol_count as usize) }
+}
+
+fn name(isa: &Isa, symbol: &Symbol) -> Option<&'static str> {
+    // SAFETY: the linker wrote that many bytes at that address.
+    let names =
+        unsafe { core::slice::from_raw_parts(isa.names as *const u8, isa.names_size as usize) };
+    let name = CStr::from_bytes_until_nul(names.get(symbol.name as usize..)?).ok()?;
+    name.to_str().ok()
+}
+
+/// The symbol that `address` is in, and how far in. One of unknown size reaches to the next.
+fn lookup(symbols: &[Symbol], address: u64) -> Option<(&Symbol, u64)> {
+    let behind = symbols.partition_point(|symbol| symbol.address <= address);
+    let symbol = symbols[..behind].last()?;
+    let offset = address - symbol.address;
+    (symbol.size == 0 || offset < u64::from(symbol.size)).then_some((symbol, offset))
+}
+
+/// The function that an address is in.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// Name of its instruction set; for a gate, of the first one.
+    pub isa: &'static str,
+    /// Its name, which displays demangled.
+    pub name: Name,
+    /// Bytes from its first.
+    pub offset: u64,
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}+{:#x} ({})", self.name, self.offset, self.isa)
+    }
+}
+
+/// A function's name. Displays demangled, and says if it is the function's gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Name {
+    mangled: &'static str,
+    gate: bool,
+}
+
+impl Name {
+    /// As the linker knows it.
+    pub fn mangled(&self) -> &'static str {
+        self.mangled
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.gate {
+            f.write_str("gate of ")?;
+        }
+        // The alternate form leaves the crates' hashes out.
+        write!(f, "{:#}", rustc_demangle::demangle(self.mangled))
+    }
+}
+
+/// The first part of the image's note.
+pub fn header() -> &'static Header {
+    Image::this().header()
+}
+
+/// The image's instruction sets, the first element first.
+pub fn isas() -> &'static [Isa] {
+    Image::this().isas()
+}
+
+/// The image's memory, by permissions.
+pub fn regions() -> &'static [Region] {
+    Image::this().regions()
+}
+
+/// The function, of any instruction set, that `address` is in. A function pointer gives its function, at offset 0.
+pub fn symbolize(address: usize) -> Option<Function> {
+    Image::this().symbolize(address)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,166 @@
+//! Two threads as CPUs: results, wake-ups across CPUs, moves, timers. That `run_cpus` returns at all shows that no
+//! wake-up was lost, and that the end of the run is found.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::SeqCst;
+use core::time::Duration;
+
+use super::*;
+use crate::arch::run_cpus;
+use crate::sync::{Mutex, Notify};
+
+fn other(cpu: Cpu) -> Cpu {
+    Cpu::from_index(1 - cpu.index())
+}
+
+#[test]
+fn a_closure_runs_on_the_other_cpu_and_returns_its_result() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let record = seen.clone();
+    run_cpus(move |cpu| {
+        let (record, from) = (record.clone(), cpu.index());
+        spawn(async move {
+            let closure: Box<dyn FnOnce() -> usize + Send> =
+                Box::new(move || from * 10 + Cpu::current().index());
+            let result = spawn_on(other(Cpu::current()), async move { closure() }).await;
+            record.lock().push(result);
+        });
+    });
+    let mut seen = core::mem::take(&mut *seen.lock());
+    seen.sort();
+    assert_eq!(seen, [1, 10]);
+}
+
+#[test]
+fn a_task_moves_between_cpus() {
+    let places = Arc::new(Mutex::new(Vec::new()));
+    let record = places.clone();
+    run_cpus(move |cpu| {
+        if cpu.index() == 1 {
+            return;
+        }
+        let record = record.clone();
+        spawn(async move {
+            for index in [1, 0, 0, 1] {
+                move_to(Cpu::from_index(index)).await;
+                record.lock().push(Cpu::current().index());
+            }
+        });
+    });
+    assert_eq!(*places.lock(), [1, 0, 0, 1]);
+}
+
+#[test]
+fn no_wake_up_is_lost_in_ping_pong() {
+    const ROUNDS: usize = 20_000;
+    static BALLS: [Notify; 2] = [const { Notify::new() }; 2];
+    static HITS: AtomicUsize = AtomicUsize::new(0);
+    run_cpus(|cpu| {
+        spawn(async move {
+            for _ in 0..ROUNDS {
+                if cpu.index() == 0 {
+                    BALLS[1].notify();
+                }
+                BALLS[cpu.index()].notified().await;
+                HITS.fetch_add(1, SeqCst);
+                if cpu.index() == 1 {
+                    BALLS[0].notify();
+                }
+            }
+        });
+    });
+    assert_eq!(HITS.load(SeqCst), 2 * ROUNDS);
+}
+
+#[test]
+fn a_task_that_is_woken_while_it_runs_runs_again() {
+    const TASKS: usize = 50;
+    const WAKES: usize = 200;
+    static SUM: AtomicUsize = AtomicUsize::new(0);
+    run_cpus(|cpu| {
+        for _ in 0..TASKS {
+            let work = Arc::new((Notify::new(), AtomicUsize::new(0)));
+            let producer = work.clone();
+            spawn_on(other(cpu), async move {
+                for _ in 0..WAKES {
+                    producer.1.fetch_add(1, SeqCst);
+                    producer.0.notify();
+                    yield_now().await;
+                }
+            });
+            spawn(async move {
+                let mut got = 0;
+                while got < WAKES {
+                    work.0.notified().await;
+                    got += work.1.swap(0, SeqCst);
+                }
+                SUM.fetch_add(got, SeqCst);
+            });
+        }
+    });
+    assert_eq!(SUM.load(SeqCst), 2 * TASKS * WAKES);
+}
+
+#[test]
+fn sleeps_end_in_the_order_of_their_deadlines() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let record = order.clone();
+    run_cpus(move |cpu| {
+        if cpu.index() == 1 {
+            return;
+        }
+        for milliseconds in [30, 10, 20] {
+            let record = record.clone();
+            spawn(async move {
+                let start = time::now();
+                sleep(Duration::from_millis(milliseconds)).await;
+                assert!(time::now() - start >= Duration::from_millis(milliseconds));
+                record.lock().push(milliseconds);
+            });
+        }
+    });
+    assert_eq!(*order.lock(), [10, 20, 30]);
+}
+
+#[test]
+fn a_timeout_ends_a_wait_and_leaves_nothing_behind() {
+    run_cpus(|cpu| {
+        spawn(async move {
+            let never = Notify::new();
+            assert_eq!(
+                with_timeout(Duration::from_millis(2), never.notified()).await,
+                Err(Elapsed)
+            );
+            assert_eq!(
+                with_timeout(Duration::from_secs(1000), async { 7 }).await,
+                Ok(7)
+            );
+            let key = with_timeout(Duration::from_secs(1000), yield_now()).await;
+            assert_eq!(key, Ok(()));
+            assert_eq!(cpu.record().timers.next_deadline(), None);
+        });
+    });
+}
+
+#[test]
+fn a_task_that_nobody_can_wake_does_not_keep_the_run_alive() {
+    run_cpus(|_| {
+        spawn(core::future::pending::<()>());
+    });
+}
+
+#[test]
+fn join_handles_may_be_dropped_or_asked() {
+    run_cpus(|cpu| {
+        spawn(async move {
+            let handle = spawn_on(other(cpu), async { 5 });
+            while !handle.is_finished() {
+                yield_now().await;
+            }
+            assert_eq!(handle.await, 5);
+        });
+    });
+}
