@@ -1,0 +1,360 @@
+//! The whole server against a client on the other end of a wire, on the host, in virtual time.
+
+extern crate std;
+
+use crate::net::Net;
+use crate::net::socket::{Backlog, Listener, Stream};
+use crate::net::wire;
+use crate::report::Report;
+use crate::rt;
+use crate::rt::host::{block_on, spawn};
+use crate::server::{self, Site};
+use crate::stream::ByteStream;
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use core::time::Duration;
+use smoltcp::socket::tcp::State;
+
+const LISTENERS: usize = 8;
+const LIMIT: Duration = Duration::from_secs(120);
+static SITE: Site = Site {
+    selftest: Report { checks: Vec::new() },
+};
+
+/// A client's stack, the server's stack, its backlog.
+struct World {
+    client: &'static Net,
+    server: &'static Net,
+    backlog: Backlog,
+}
+
+fn world(loss: Option<u16>) -> World {
+    let (server, client) = wire::pair(loss);
+    let backlog = Backlog {
+        port: 80,
+        reserve: 3,
+    };
+    for _ in 0..LISTENERS {
+        spawn(server::serve(Listener::new(server, backlog), &SITE));
+    }
+    World {
+        client,
+        server,
+        backlog,
+    }
+}
+
+impl World {
+    async fn connect(&self) -> Stream<'static> {
+        wire::connect(self.client, self.backlog)
+            .await
+            .expect("somebody listens")
+    }
+
+    /// Sends `request` and returns all that comes until the server closes.
+    async fn ask(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        stream
+            .send_all(LIMIT, request)
+            .await
+            .expect("the server takes the request");
+        let answer = read_to_end(&mut stream).await;
+        stream.shut(LIMIT).await;
+        answer
+    }
+}
+
+async fn read_to_end(stream: &mut Stream<'_>) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Ok(Some(())) = stream
+        .receive(LIMIT, |bytes| {
+            all.extend_from_slice(bytes);
+            (bytes.len(), ())
+        })
+        .await
+    {}
+    all
+}
+
+/// Reads up to a number of bytes.
+async fn read_exactly(stream: &mut Stream<'_>, count: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let left = count - all.len();
+        let received = stream.receive(LIMIT, |bytes| {
+            let used = bytes.len().min(left);
+            all.extend_from_slice(&bytes[..used]);
+            (used, ())
+        });
+        assert_eq!(received.await, Ok(Some(())));
+    }
+    all
+}
+
+/// Status and body of the first response in `bytes`, and what follows it.
+fn split(bytes: &[u8]) -> (u16, String, Vec<u8>) {
+    let end = bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let status = head[9..12].parse().expect("a status");
+    (status, head, bytes[end + 4..].to_vec())
+}
+
+fn stream_bytes(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    ByteStream::default().fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn documents_and_errors() {
+    block_on(async {
+        let world = world(None);
+        for (request, expected) in [
+            ("GET / HTTP/1.0\r\n\r\n", 200),
+            ("GET /stats.json HTTP/1.0\r\n\r\n", 200),
+            ("GET /selftest.json HTTP/1.0\r\n\r\n", 200),
+            ("GET /nothing HTTP/1.0\r\n\r\n", 404),
+            ("DELETE / HTTP/1.0\r\n\r\n", 405),
+            ("GET /echo HTTP/1.0\r\n\r\n", 405),
+            ("GET /bytes/x HTTP/1.0\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("\0\0\0\0", 400),
+            ("GET / HTTP/3.0\r\n\r\n", 505),
+        ] {
+            let (status, head, body) = split(&world.ask(request.as_bytes()).await);
+            assert_eq!(status, expected, "{request:?}");
+            assert!(!body.is_empty(), "{request:?}");
+            assert!(
+                head.contains(&format!("Content-Length: {}\r\n", body.len())),
+                "{head}"
+            );
+        }
+    });
+}
+
+#[test]
+fn head_has_no_body_and_the_same_length() {
+    block_on(async {
+        let world = world(None);
+        let (status, head, body) = split(&world.ask(b"HEAD /bytes/1000 HTTP/1.0\r\n\r\n").await);
+        assert_eq!((status, body.len()), (200, 0));
+        assert!(head.contains("Content-Length: 1000\r\n"));
+    });
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    block_on(async {
+        let world = world(None);
+        let mut request = Vec::new();
+        for count in 0..50 {
+            request.extend_from_slice(
+                format!("GET /bytes/{count} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes(),
+            );
+        }
+        request
+            .extend_from_slice(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+        request.extend_from_slice(
+            b"GET /bytes/9 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody",
+        );
+        request.extend_from_slice(b"GET /bytes/7 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let mut rest = world.ask(&request).await;
+        let expected =
+            (0..50)
+                .map(stream_bytes)
+                .chain([b"abc".to_vec(), stream_bytes(9), stream_bytes(7)]);
+        for body in expected {
+            let (status, _, after) = split(&rest);
+            assert_eq!((status, &after[..body.len()]), (200, &body[..]));
+            rest = after[body.len()..].to_vec();
+        }
+        assert!(rest.is_empty());
+    });
+}
+
+#[test]
+fn many_bytes_arrive_unchanged_over_a_wire_that_loses() {
+    for loss in [None, Some(97)] {
+        block_on(async move {
+            let world = world(loss);
+            let (_, _, body) = split(&world.ask(b"GET /bytes/3000001 HTTP/1.0\r\n\r\n").await);
+            assert!(body == stream_bytes(3_000_001), "loss {loss:?}");
+        });
+    }
+}
+
+#[test]
+fn echo_by_length_and_by_chunks() {
+    for loss in [None, Some(89)] {
+        block_on(async move {
+            let world = world(loss);
+            let data = stream_bytes(1_000_000);
+            let mut request = format!(
+                "POST /echo HTTP/1.0\r\nContent-Length: {}\r\n\r\n",
+                data.len()
+            )
+            .into_bytes();
+            request.extend_from_slice(&data);
+            // The client writes all before it reads anything: the queue has to take it.
+            let (status, _, body) = split(&world.ask(&request).await);
+            assert!(status == 200 && body == data);
+
+            let mut request =
+                b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            for chunk in data.chunks(30_011) {
+                request.extend_from_slice(format!("{:X};x=y\r\n", chunk.len()).as_bytes());
+                request.extend_from_slice(chunk);
+                request.extend_from_slice(b"\r\n");
+            }
+            request.extend_from_slice(b"0\r\nTrailer: t\r\n\r\n");
+            let (status, head, body) = split(&world.ask(&request).await);
+            assert!(status == 200 && head.contains("Transfer-Encoding: chunked"));
+            let mut decoder = crate::http::body::Decoder::new(crate::http::body::Framing::Chunked);
+            let mut echoed = Vec::new();
+            assert_eq!(decoder.collect(&body, &mut echoed), Ok(body.len()));
+            assert!(decoder.is_done() && echoed == data);
+        });
+    }
+}
+
+#[test]
+fn expectation_is_answered_before_the_body() {
+    block_on(async {
+        let world = world(None);
+        let mut stream = world.connect().await;
+        let head =
+            b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+        stream.send_all(LIMIT, head).await.unwrap();
+        assert_eq!(
+            read_exactly(&mut stream, 25).await,
+            b"HTTP/1.1 100 Continue\r\n\r\n"
+        );
+        stream.send_all(LIMIT, b"hi").await.unwrap();
+        stream
+            .send_all(
+                LIMIT,
+                b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+            )
+            .await
+            .unwrap();
+        let (status, _, rest) = split(&read_to_end(&mut stream).await);
+        assert!(status == 200 && rest.starts_with(b"hiHTTP/1.1 200 OK"));
+    });
+}
+
+#[test]
+fn a_huge_declared_length_costs_nothing_and_bad_chunks_are_refused() {
+    block_on(async {
+        let world = world(None);
+        let mut stream = world.connect().await;
+        let head =
+            b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\nx";
+        stream.send_all(LIMIT, head).await.unwrap();
+        let response = read_exactly(&mut stream, 15).await;
+        assert_eq!(response, b"HTTP/1.1 200 OK");
+        wire::abort(stream);
+        let bad = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+        assert_eq!(split(&world.ask(bad).await).0, 400);
+    });
+}
+
+#[test]
+fn idle_slow_and_half_open_clients_lose_their_listener() {
+    block_on(async {
+        let world = world(None);
+        let start = rt::now();
+        let mut streams = Vec::new();
+        for index in 0..LISTENERS {
+            let mut stream = world.connect().await;
+            if index % 2 == 0 {
+                stream.send_all(LIMIT, b"GET / HTT").await.unwrap();
+            }
+            streams.push(stream);
+        }
+        assert!(
+            wire::connect(world.client, world.backlog).await.is_none(),
+            "all listeners are taken"
+        );
+        for (index, stream) in streams.iter_mut().enumerate() {
+            let answer = read_to_end(stream).await;
+            if index % 2 == 0 {
+                assert_eq!(split(&answer).0, 408);
+            } else {
+                assert!(answer.is_empty());
+            }
+        }
+        assert!(rt::now() - start < Duration::from_secs(31));
+        // None of the clients sends its FIN.
+        rt::sleep(Duration::from_secs(10)).await;
+        assert_eq!(wire::states(world.server), vec![State::Listen; LISTENERS]);
+    });
+}
+
+#[test]
+fn listeners_come_back_from_resets_and_from_time_wait() {
+    block_on(async {
+        let world = world(None);
+        for round in 0..100 {
+            let mut stream = world.connect().await;
+            stream
+                .send_all(LIMIT, b"GET /bytes/100000 HTTP/1.1\r\nHost: h\r\n\r\n")
+                .await
+                .unwrap();
+            if round % 2 == 0 {
+                let _ = read_exactly(&mut stream, 10).await;
+            }
+            wire::abort(stream);
+            rt::sleep(Duration::from_millis(10)).await;
+        }
+        // The server closes first here: each connection leaves its socket in TIME-WAIT.
+        for _ in 0..40 {
+            let mut stream = world.connect().await;
+            stream
+                .send_all(LIMIT, b"GET /bytes/10 HTTP/1.0\r\n\r\n")
+                .await
+                .unwrap();
+            assert_eq!(split(&read_to_end(&mut stream).await).0, 200);
+            stream.shut(LIMIT).await;
+            rt::sleep(Duration::from_millis(50)).await;
+        }
+        rt::sleep(Duration::from_secs(60)).await;
+        assert_eq!(wire::states(world.server), vec![State::Listen; LISTENERS]);
+    });
+}
+
+#[test]
+fn mutated_requests_never_stop_the_server() {
+    block_on(async {
+        let world = world(None);
+        let mut random = ByteStream::default();
+        let mut next = move |limit: usize| {
+            let mut word = [0; 8];
+            random.fill(&mut word);
+            (u64::from_le_bytes(word) % limit as u64) as usize
+        };
+        let good = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        for _ in 0..300 {
+            let mut bytes = good.to_vec();
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                bytes[at] = b"\0\r\n :;0fZ\xff"[next(10)];
+            }
+            let mut stream = world.connect().await;
+            stream.send_all(LIMIT, &bytes).await.unwrap();
+            rt::sleep(Duration::from_millis(next(3) as u64)).await;
+            if next(2) == 0 {
+                wire::abort(stream);
+            } else {
+                stream.shut(LIMIT).await;
+            }
+        }
+        let (status, ..) = split(&world.ask(b"GET / HTTP/1.0\r\n\r\n").await);
+        assert_eq!(status, 200);
+        rt::sleep(Duration::from_secs(60)).await;
+        assert_eq!(wire::states(world.server), vec![State::Listen; LISTENERS]);
+    });
+}
