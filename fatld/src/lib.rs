@@ -1,1 +1,200 @@
-//! fatld
+//! `fatld`: links the objects of several instruction sets into one image with one set of data.
+//!
+//! [`link`] reads as the table of contents: each phase is a module, takes what the former phases made by shared
+//! reference, and returns a result of its own. `docs/design.md` has the rules a fat link obeys, `docs/image.md` the
+//! format of what comes out.
+
+pub mod clusters;
+pub mod content;
+pub mod debug;
+pub mod elf;
+pub mod error;
+pub mod functions;
+pub mod gc;
+pub mod ids;
+pub mod inputs;
+pub mod isa;
+pub mod judge;
+pub mod layout;
+pub mod map;
+pub mod options;
+pub mod output;
+pub mod pair;
+pub mod program;
+pub mod relocate;
+pub mod resolve;
+pub mod share;
+pub mod symtab;
+
+use std::ffi::OsString;
+
+pub use error::{Error, Problem};
+use fat_image::Region;
+use ids::SliceId;
+use options::{Command, Options};
+use output::{ElfFile, FileSection};
+
+/// Runs the linker with a command line, program name left out. Prints nothing when it succeeds.
+pub fn link(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
+    match Command::parse(arguments)? {
+        Command::Link(options) => link_image(&options),
+        Command::Print(text) => Err(Problem::Usage(text).into()),
+    }
+}
+
+/// Links what the options ask for. No output file is touched unless everything could be made.
+pub fn link_image(options: &Options) -> Result<(), Error> {
+    // The files of each slice, taken apart into objects.
+    let files = inputs::open(&options.slices)?;
+    let candidates = inputs::read(&files)?;
+    // Which objects take part in each slice, and what its names mean.
+    let slices = resolve_all(options, &candidates)?;
+    let program = program::build(&slices)?;
+    // What the slices have in common: by name, then by the sections those names tie together.
+    let pairing = pair::pair(&program);
+    let clusters = clusters::find(&program, &pairing).map_err(Error::new)?;
+    // What is needed, over all slices.
+    let live = gc::mark(
+        &program,
+        &pairing,
+        &clusters,
+        &options.entry,
+        options.missing_code,
+    )?;
+    let functions = functions::build(&program, &pairing, &live);
+    // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
+    let sharing =
+        share::share(&program, &pairing, &clusters, &live, &functions).map_err(Error::new)?;
+    let report = judge::judge(&program, &live, &clusters, &sharing)?;
+    // Addresses, and with them the bytes.
+    let inputs = layout::Inputs {
+        program: &program,
+        clusters: &clusters,
+        live: &live,
+        functions: &functions,
+        sharing: &sharing,
+    };
+    let layout = layout::lay_out(inputs, options)?;
+    let values = relocate::Values {
+        program: &program,
+        live: &live,
+        functions: &functions,
+        layout: &layout,
+    };
+    let sources = content::Sources {
+        values,
+        clusters: &clusters,
+        sharing: &sharing,
+    };
+    let contents = content::make(sources)?;
+    // The files: all made before the first one is written.
+    let mut made = vec![(&options.output, image(values, &pairing, &contents)?, true)];
+    for (slice, path) in &options.views {
+        made.push((path, view(values, &pairing, &contents, *slice)?, true));
+    }
+    if let Some(path) = &options.map {
+        made.push((
+            path,
+            map::render(sources, &pairing, report.as_ref()).into_bytes(),
+            false,
+        ));
+    }
+    made.iter()
+        .try_for_each(|(path, bytes, executable)| output::write_file(path, bytes, *executable))
+}
+
+type ResolvedSlice<'d> = (
+    &'static dyn isa::Isa,
+    &'d [inputs::Candidate<'d>],
+    resolve::Resolution<'d>,
+);
+
+fn resolve_all<'d>(
+    options: &'d Options,
+    candidates: &'d [Vec<inputs::Candidate<'d>>],
+) -> Result<Vec<ResolvedSlice<'d>>, Error> {
+    let (mut slices, mut problems) = (Vec::new(), Vec::new());
+    for (slice, candidates) in options.slices.iter().zip(candidates) {
+        match resolve::resolve(slice.isa.name(), candidates, &[&options.entry]) {
+            Ok(resolution) => slices.push((slice.isa, candidates.as_slice(), resolution)),
+            Err(more) => problems.extend(more),
+        }
+    }
+    error::check(problems).map(|()| slices)
+}
+
+fn image(
+    values: relocate::Values<'_, '_>,
+    pairing: &pair::Pairing<'_>,
+    contents: &[Vec<u8>],
+) -> Result<Vec<u8>, Error> {
+    let sections = values
+        .layout
+        .sections
+        .iter()
+        .zip(contents)
+        .map(|(section, bytes)| FileSection {
+            name: section.name.clone(),
+            section,
+            bytes,
+            flags: section.flags,
+        });
+    let symbols = symtab::of_image(values, pairing);
+    file(values, SliceId(0), sections.collect(), Vec::new(), symbols)
+}
+
+fn view(
+    values: relocate::Values<'_, '_>,
+    pairing: &pair::Pairing<'_>,
+    contents: &[Vec<u8>],
+    slice: SliceId,
+) -> Result<Vec<u8>, Error> {
+    let is_own = |of: Option<SliceId>| of.is_none_or(|other| other == slice);
+    let suffix = format!(".{}", values.program.isa(slice).name());
+    let sections = values.layout.sections.iter().zip(contents);
+    let visible = sections.filter(|(s, _)| is_own(s.slice) || s.flags & Region::GATES == 0);
+    let sections = visible.map(|(section, bytes)| FileSection {
+        name: section
+            .name
+            .strip_suffix(&suffix)
+            .unwrap_or(&section.name)
+            .to_owned(),
+        section,
+        bytes,
+        flags: if is_own(section.slice) {
+            section.flags
+        } else {
+            section.flags & !Region::EXECUTE
+        },
+    });
+    let debug =
+        debug::collect(values.program, values.live, values.layout, slice).map_err(Error::new)?;
+    let symbols = symtab::of_view(values, pairing, slice);
+    file(values, slice, sections.collect(), debug, symbols)
+}
+
+fn file(
+    values: relocate::Values<'_, '_>,
+    slice: SliceId,
+    sections: Vec<FileSection<'_>>,
+    debug: Vec<debug::DebugSection>,
+    symbols: Vec<output::FileSymbol<'_>>,
+) -> Result<Vec<u8>, Error> {
+    let entry = values.live.entries[slice.at()];
+    let elf = ElfFile {
+        machine: values.program.isa(slice).machine(),
+        flags: values.program.slices[slice.at()].flags,
+        entry: values
+            .layout
+            .symbol_address(values.program, entry)
+            .unwrap_or_default(),
+        sections,
+        debug,
+        symbols,
+    };
+    let unwritable = |reason: object::write::Error| Problem::Output {
+        file: "ELF file".into(),
+        reason: reason.to_string(),
+    };
+    elf.to_bytes().map_err(|e| unwritable(e).into())
+}

@@ -1,0 +1,309 @@
+//! Phase 6: what is needed, over all slices at once, and what every needed section refers to.
+//!
+//! Beside the references in a slice there are two between slices: a cluster that one slice needs is needed in all, and a
+//! function whose address is taken keeps its code everywhere. The walk turns each relocation of a live section into a
+//! [`Reference`], so that later phases need neither symbols nor instruction bytes.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use object::elf::STB_WEAK;
+
+use crate::clusters::Clusters;
+use crate::error::{Error, Place, Problem, check};
+use crate::ids::{EntityId, SectionId, SliceId, SymbolId};
+use crate::isa::{Expression, Role};
+use crate::options::MissingCode;
+use crate::pair::Pairing;
+use crate::program::{Program, Relocation, SectionKind, SymbolHome};
+
+/// What a relocation refers to: its `S`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reference {
+    /// Nothing that has an address.
+    Nothing,
+    /// A place in a section. It may lie outside of it, as the addend does not belong to it.
+    Place {
+        /// The section.
+        section: SectionId,
+        /// Offset in it.
+        offset: i64,
+    },
+    /// The gate of a function: `S` is the gate's address plus `adjust`, so that `S + A` means the gate.
+    Gate {
+        /// The function.
+        function: EntityId,
+        /// What undoes the addend.
+        adjust: i64,
+    },
+    /// A number.
+    Absolute(u64),
+    /// The first byte of the image's header.
+    ImageHeader,
+}
+
+/// What is needed.
+#[derive(Debug)]
+pub struct Live {
+    /// Per section: it is in the image.
+    pub sections: Vec<bool>,
+    /// Per live section: the references of its relocations.
+    pub references: Vec<Vec<Reference>>,
+    /// Functions whose address is taken, and the first place that does so in each slice.
+    pub taken: IndexMap<EntityId, BTreeMap<SliceId, Place>>,
+    /// Entry symbol of each slice.
+    pub entries: Vec<SymbolId>,
+}
+
+/// Walks from the roots.
+pub fn mark(
+    program: &Program<'_>,
+    pairing: &Pairing<'_>,
+    clusters: &Clusters,
+    entry: &str,
+    missing: MissingCode,
+) -> Result<Live, Error> {
+    let live = Live {
+        sections: vec![false; program.sections.len()],
+        references: vec![Vec::new(); program.sections.len()],
+        taken: IndexMap::new(),
+        entries: Vec::new(),
+    };
+    let mut marker = Marker {
+        program,
+        pairing,
+        clusters,
+        live,
+        queue: Vec::new(),
+        problems: Vec::new(),
+        undefined: IndexMap::new(),
+    };
+    marker.roots(entry);
+    while let Some(section) = marker.queue.pop() {
+        marker.visit(section);
+    }
+    marker.finish(missing)
+}
+
+struct Marker<'a, 'd> {
+    program: &'a Program<'d>,
+    pairing: &'a Pairing<'d>,
+    clusters: &'a Clusters,
+    live: Live,
+    queue: Vec<SectionId>,
+    problems: Vec<Problem>,
+    undefined: IndexMap<(SliceId, &'d str), Vec<Place>>,
+}
+
+impl<'d> Marker<'_, 'd> {
+    fn roots(&mut self, entry: &str) {
+        for slice in &self.program.slices {
+            match slice.definitions.get(entry) {
+                Some(symbol) => {
+                    self.live.entries.push(*symbol);
+                    self.need_symbol(*symbol);
+                }
+                None => self.problems.push(Problem::Undefined {
+                    symbol: entry.to_owned(),
+                    isa: slice.isa.name().to_owned(),
+                    references: vec![],
+                }),
+            }
+        }
+        for (id, section) in self.program.sections() {
+            if section.retained && section.kind != SectionKind::Debug {
+                self.need(id);
+            }
+        }
+    }
+
+    fn need(&mut self, section: SectionId) {
+        if std::mem::replace(&mut self.live.sections[section.at()], true) {
+            return;
+        }
+        self.queue.push(section);
+        if let Some(cluster) = self.clusters.of(section) {
+            let clusters = self.clusters;
+            clusters.clusters[cluster.at()]
+                .members
+                .iter()
+                .for_each(|(member, _)| self.need(*member));
+        }
+    }
+
+    fn need_symbol(&mut self, symbol: SymbolId) {
+        let found = &self.program.symbols[symbol.at()];
+        if let SymbolHome::Section(section) = found.home {
+            self.need(self.program.locate(section, found.value as i64).0);
+        }
+    }
+
+    fn visit(&mut self, id: SectionId) {
+        let section = &self.program.sections[id.at()];
+        let mut references = Vec::with_capacity(section.relocations.len());
+        for relocation in &section.relocations {
+            let reference = self.refer(id, relocation);
+            match reference {
+                Reference::Place { section, .. } => self.need(section),
+                Reference::Gate { function, .. } => self.take_address(function, id, relocation),
+                _ => {}
+            }
+            references.push(reference);
+        }
+        self.live.references[id.at()] = references;
+    }
+
+    fn refer(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
+        let program = self.program;
+        // An index of 0 means that the expression has no symbol.
+        let own = &program.objects[program.sections[from.at()].object.at()];
+        if relocation.rule.expression == Expression::Mark || relocation.symbol == own.first_symbol {
+            return Reference::Nothing;
+        }
+        let symbol = &program.symbols[relocation.symbol.at()];
+        let Some(definition) = program.definition(relocation.symbol) else {
+            return self.without_definition(from, relocation);
+        };
+        let definition = &program.symbols[definition.at()];
+        match definition.home {
+            SymbolHome::Section(section) => self.place(from, relocation, section, definition.value),
+            SymbolHome::Absolute => Reference::Absolute(definition.value),
+            SymbolHome::Discarded | SymbolHome::Undefined => {
+                self.problems.push(Problem::Malformed {
+                    place: program.place(from, relocation.offset),
+                    expected: format!("{} in a section that is part of the link", symbol.name),
+                });
+                Reference::Nothing
+            }
+        }
+    }
+
+    fn without_definition(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
+        let program = self.program;
+        let symbol = &program.symbols[relocation.symbol.at()];
+        if symbol.name == fat_image::IMAGE_SYMBOL {
+            return Reference::ImageHeader;
+        }
+        if symbol.binding == STB_WEAK {
+            return Reference::Absolute(0);
+        }
+        let key = (program.sections[from.at()].slice, symbol.name);
+        self.undefined
+            .entry(key)
+            .or_default()
+            .push(program.place(from, relocation.offset));
+        Reference::Nothing
+    }
+
+    /// A reference to a place: to the gate if it is the first byte of a function whose address is taken.
+    fn place(
+        &self,
+        from: SectionId,
+        relocation: &Relocation,
+        section: SectionId,
+        value: u64,
+    ) -> Reference {
+        let program = self.program;
+        let symbol = &program.symbols[relocation.symbol.at()];
+        if program.sections[section.at()].kind == SectionKind::Text {
+            if let Some((function, adjust)) = self.address_taken(from, relocation, section, value) {
+                return Reference::Gate { function, adjust };
+            }
+            return Reference::Place {
+                section,
+                offset: value as i64,
+            };
+        }
+        // The piece that a section symbol means is the one at the addend; a name's is the one at its value.
+        let addend = if symbol.kind == object::elf::STT_SECTION {
+            relocation.addend
+        } else {
+            0
+        };
+        let (piece, offset) = program.locate(section, value as i64 + addend);
+        Reference::Place {
+            section: piece,
+            offset: offset - addend,
+        }
+    }
+
+    fn address_taken(
+        &self,
+        from: SectionId,
+        relocation: &Relocation,
+        section: SectionId,
+        value: u64,
+    ) -> Option<(EntityId, i64)> {
+        let (program, rule) = (self.program, relocation.rule);
+        let source = &program.sections[from.at()];
+        let isa = program.isa(source.slice);
+        let in_code = source.kind == SectionKind::Text;
+        let paired = matches!(
+            rule.expression,
+            Expression::LowOfPair | Expression::Add | Expression::Subtract
+        );
+        if paired
+            || (in_code && isa.role(rule, source.data, relocation.offset as usize) == Role::Branch)
+        {
+            return None;
+        }
+        let bias = if in_code { isa.pc_bias(rule) } else { 0 };
+        let distance = relocation.addend.checked_add(bias)?;
+        let start = u64::try_from((value as i64).checked_add(distance)?).ok()?;
+        let function = self.pairing.function_at(section, start)?;
+        // In data, a distance from the field to the middle of a function can look like one to a function's start: only
+        // a name that means a function is believed.
+        let named = program.symbols[relocation.symbol.at()].kind == object::elf::STT_FUNC;
+        if rule.expression == Expression::Relative && !in_code && !named {
+            return None;
+        }
+        self.pairing
+            .entity(function)
+            .map(|entity| (entity, -distance))
+    }
+
+    fn take_address(&mut self, function: EntityId, by: SectionId, relocation: &Relocation) {
+        let slice = self.program.sections[by.at()].slice;
+        let known = self.live.taken.contains_key(&function);
+        let takers = self.live.taken.entry(function).or_default();
+        takers
+            .entry(slice)
+            .or_insert_with(|| self.program.place(by, relocation.offset));
+        if !known {
+            for slice in 0..self.program.slices.len() {
+                if let Some(code) = self.pairing.code(function, slice) {
+                    self.need_symbol(code);
+                }
+            }
+        }
+    }
+
+    fn finish(mut self, missing: MissingCode) -> Result<Live, Error> {
+        let (program, pairing) = (self.program, self.pairing);
+        for ((slice, symbol), references) in self.undefined {
+            let isa = program.isa(slice).name().to_owned();
+            self.problems.push(Problem::Undefined {
+                symbol: symbol.to_owned(),
+                isa,
+                references,
+            });
+        }
+        if missing == MissingCode::Error {
+            for (function, takers) in &self.live.taken {
+                for slice in
+                    (0..program.slices.len()).filter(|s| pairing.code(*function, *s).is_none())
+                {
+                    let taker = |(slice, place): (&SliceId, &Place)| {
+                        (program.isa(*slice).name().to_owned(), place.clone())
+                    };
+                    self.problems.push(Problem::MissingCode {
+                        function: pairing.entities[function.at()].name.to_owned(),
+                        isa: program.slices[slice].isa.name().to_owned(),
+                        taken_by: takers.iter().map(taker).collect(),
+                    });
+                }
+            }
+        }
+        check(self.problems).map(|()| self.live)
+    }
+}

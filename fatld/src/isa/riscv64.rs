@@ -1,0 +1,312 @@
+//! riscv64: RISC-V ELF psABI 1.0, "Relocations". No relaxation: `R_RISCV_RELAX` is a mark that may be left alone, and
+//! `R_RISCV_ALIGN`, which may not, is not in the table yet and so refused.
+
+use super::{ANY, Expression, Field, Isa, NOTHING, Role, Rule, integer, read_integer, signed};
+use fat_image::GATE_SIZE;
+
+/// See [`Isa`].
+#[derive(Debug)]
+pub struct Riscv64;
+
+const R_BRANCH: u32 = 16;
+const R_JAL: u32 = 17;
+const R_CALL: u32 = 18;
+const R_CALL_PLT: u32 = 19;
+const R_RVC_BRANCH: u32 = 44;
+const R_RVC_JUMP: u32 = 45;
+const R_PLT32: u32 = 59;
+
+const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field) -> Rule {
+    Rule {
+        raw,
+        name,
+        expression,
+        field,
+    }
+}
+
+/// A field inside an instruction, which a value of `bits` bits must fit.
+const fn instruction(bytes: usize, bits: u32, multiple: u64, write: fn(&mut [u8], i128)) -> Field {
+    Field {
+        bytes,
+        range: signed(bits),
+        multiple,
+        write,
+        read: read_integer,
+    }
+}
+
+/// The upper 20 bits after rounding for a signed low part, reached from `-2^31 - 2^11` to `2^31 - 2^11 - 1`.
+const fn upper(bytes: usize, write: fn(&mut [u8], i128)) -> Field {
+    Field {
+        bytes,
+        range: (-(1 << 31) - (1 << 11), (1 << 31) - (1 << 11) - 1),
+        multiple: 1,
+        write,
+        read: read_integer,
+    }
+}
+
+/// The low 12 bits of a value whose upper part another instruction has checked.
+const fn lower(write: fn(&mut [u8], i128)) -> Field {
+    Field {
+        bytes: 4,
+        range: ANY,
+        multiple: 1,
+        write,
+        read: read_integer,
+    }
+}
+
+/// Six bits of a byte whose upper two belong to a DWARF opcode.
+const SIX_BITS: Field = Field {
+    bytes: 1,
+    range: ANY,
+    multiple: 1,
+    write: |field, value| field[0] = field[0] & 0xc0 | value as u8 & 0x3f,
+    read: |field| i128::from(field[0] & 0x3f),
+};
+
+use Expression::{Absolute, Add, GotRelative, LowOfPair, Mark, Relative, Subtract};
+
+static RULES: &[Rule] = &[
+    rule(0, "R_RISCV_NONE", Mark, NOTHING),
+    rule(
+        1,
+        "R_RISCV_32",
+        Absolute,
+        integer(4, (i32::MIN as i128, u32::MAX as i128)),
+    ),
+    rule(2, "R_RISCV_64", Absolute, integer(8, ANY)),
+    rule(
+        R_BRANCH,
+        "R_RISCV_BRANCH",
+        Relative,
+        instruction(4, 13, 2, write_branch),
+    ),
+    rule(
+        R_JAL,
+        "R_RISCV_JAL",
+        Relative,
+        instruction(4, 21, 2, write_jal),
+    ),
+    rule(R_CALL, "R_RISCV_CALL", Relative, upper(8, write_call)),
+    rule(
+        R_CALL_PLT,
+        "R_RISCV_CALL_PLT",
+        Relative,
+        upper(8, write_call),
+    ),
+    rule(20, "R_RISCV_GOT_HI20", GotRelative, upper(4, write_upper)),
+    rule(23, "R_RISCV_PCREL_HI20", Relative, upper(4, write_upper)),
+    rule(24, "R_RISCV_PCREL_LO12_I", LowOfPair, lower(write_lower_i)),
+    rule(25, "R_RISCV_PCREL_LO12_S", LowOfPair, lower(write_lower_s)),
+    rule(26, "R_RISCV_HI20", Absolute, upper(4, write_upper)),
+    rule(27, "R_RISCV_LO12_I", Absolute, lower(write_lower_i)),
+    rule(28, "R_RISCV_LO12_S", Absolute, lower(write_lower_s)),
+    rule(33, "R_RISCV_ADD8", Add, integer(1, ANY)),
+    rule(34, "R_RISCV_ADD16", Add, integer(2, ANY)),
+    rule(35, "R_RISCV_ADD32", Add, integer(4, ANY)),
+    rule(36, "R_RISCV_ADD64", Add, integer(8, ANY)),
+    rule(37, "R_RISCV_SUB8", Subtract, integer(1, ANY)),
+    rule(38, "R_RISCV_SUB16", Subtract, integer(2, ANY)),
+    rule(39, "R_RISCV_SUB32", Subtract, integer(4, ANY)),
+    rule(40, "R_RISCV_SUB64", Subtract, integer(8, ANY)),
+    rule(
+        R_RVC_BRANCH,
+        "R_RISCV_RVC_BRANCH",
+        Relative,
+        instruction(2, 9, 2, write_compressed_branch),
+    ),
+    rule(
+        R_RVC_JUMP,
+        "R_RISCV_RVC_JUMP",
+        Relative,
+        instruction(2, 12, 2, write_compressed_jump),
+    ),
+    rule(51, "R_RISCV_RELAX", Mark, NOTHING),
+    rule(52, "R_RISCV_SUB6", Subtract, SIX_BITS),
+    rule(53, "R_RISCV_SET6", Absolute, SIX_BITS),
+    rule(54, "R_RISCV_SET8", Absolute, integer(1, ANY)),
+    rule(55, "R_RISCV_SET16", Absolute, integer(2, ANY)),
+    rule(56, "R_RISCV_SET32", Absolute, integer(4, ANY)),
+    rule(57, "R_RISCV_32_PCREL", Relative, integer(4, signed(32))),
+    rule(R_PLT32, "R_RISCV_PLT32", Relative, integer(4, signed(32))),
+];
+
+/// Keeps the bits of `mask`, takes the others from `bits`.
+fn merge(field: &mut [u8], mask: u32, bits: u32) {
+    let old = read_integer(field) as u32;
+    let new = (old & mask | bits & !mask).to_le_bytes();
+    let len = field.len();
+    field.copy_from_slice(&new[..len]);
+}
+
+/// Moves bit `from` and up, `count` of them, to bit `to`.
+const fn bits(value: i128, from: u32, count: u32, to: u32) -> u32 {
+    ((value >> from) as u32 & ((1 << count) - 1)) << to
+}
+
+fn write_branch(field: &mut [u8], v: i128) {
+    merge(
+        field,
+        0x01ff_f07f,
+        bits(v, 12, 1, 31) | bits(v, 5, 6, 25) | bits(v, 1, 4, 8) | bits(v, 11, 1, 7),
+    );
+}
+
+fn write_jal(field: &mut [u8], v: i128) {
+    merge(
+        field,
+        0xfff,
+        bits(v, 20, 1, 31) | bits(v, 1, 10, 21) | bits(v, 11, 1, 20) | bits(v, 12, 8, 12),
+    );
+}
+
+fn write_compressed_branch(field: &mut [u8], v: i128) {
+    let offset = bits(v, 8, 1, 12)
+        | bits(v, 3, 2, 10)
+        | bits(v, 6, 2, 5)
+        | bits(v, 1, 2, 3)
+        | bits(v, 5, 1, 2);
+    merge(field, 0xe383, offset);
+}
+
+fn write_compressed_jump(field: &mut [u8], v: i128) {
+    let offset = bits(v, 11, 1, 12)
+        | bits(v, 4, 1, 11)
+        | bits(v, 8, 2, 9)
+        | bits(v, 10, 1, 8)
+        | bits(v, 6, 1, 7)
+        | bits(v, 7, 1, 6)
+        | bits(v, 1, 3, 3)
+        | bits(v, 5, 1, 2);
+    merge(field, 0xe003, offset);
+}
+
+fn write_upper(field: &mut [u8], v: i128) {
+    merge(field, 0xfff, bits(v + 0x800, 12, 20, 12));
+}
+
+fn write_lower_i(field: &mut [u8], v: i128) {
+    merge(field, 0x000f_ffff, bits(v, 0, 12, 20));
+}
+
+fn write_lower_s(field: &mut [u8], v: i128) {
+    merge(field, 0x01ff_f07f, bits(v, 5, 7, 25) | bits(v, 0, 5, 7));
+}
+
+/// `auipc` and `jalr`.
+fn write_call(field: &mut [u8], v: i128) {
+    let (auipc, jalr) = field.split_at_mut(4);
+    write_upper(auipc, v);
+    write_lower_i(jalr, v);
+}
+
+const EF_RVC: u32 = 1;
+const EF_TSO: u32 = 0x10;
+
+impl Isa for Riscv64 {
+    fn name(&self) -> &'static str {
+        "riscv64"
+    }
+
+    fn machine(&self) -> u16 {
+        object::elf::EM_RISCV
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        RULES
+    }
+
+    fn role(&self, rule: &Rule, _code: &[u8], _offset: usize) -> Role {
+        match rule.raw {
+            R_BRANCH | R_JAL | R_CALL | R_CALL_PLT | R_RVC_BRANCH | R_RVC_JUMP | R_PLT32 => {
+                Role::Branch
+            }
+            _ => Role::Address,
+        }
+    }
+
+    fn pc_bias(&self, _rule: &Rule) -> i64 {
+        0
+    }
+
+    /// `auipc t3, hi; ld t3, lo(t3); jr t3`: `t3` is what the psABI's own PLT entries clobber.
+    fn gate(&self, gate: u64, element: u64) -> Option<[u8; GATE_SIZE as usize]> {
+        const AUIPC_T3: u32 = 0x0000_0e17;
+        const LD_T3_T3: u32 = 0x000e_3e03;
+        const JR_T3: u32 = 0x000e_0067;
+        const NOP: u32 = 0x0000_0013;
+        let distance = i128::from(element.wrapping_sub(gate) as i64);
+        let reach = upper(4, write_upper).range;
+        if !(reach.0..=reach.1).contains(&distance) {
+            return None;
+        }
+        let mut code = [0; GATE_SIZE as usize];
+        for (word, instruction) in code
+            .chunks_exact_mut(4)
+            .zip([AUIPC_T3, LD_T3_T3, JR_T3, NOP])
+        {
+            word.copy_from_slice(&instruction.to_le_bytes());
+        }
+        write_upper(&mut code[..4], distance);
+        write_lower_i(&mut code[4..8], distance);
+        Some(code)
+    }
+
+    /// `unimp`
+    fn trap(&self) -> &'static [u8] {
+        &[0x73, 0x10, 0x00, 0xc0]
+    }
+
+    fn padding(&self) -> &'static [u8] {
+        &[0, 0]
+    }
+
+    /// RVC and TSO add up; float ABI and RVE must agree.
+    fn merge_flags(&self, flags: &[u32]) -> Result<u32, (u32, u32)> {
+        let mut merged: Option<u32> = None;
+        for &new in flags {
+            let old = *merged.get_or_insert(new);
+            if (old ^ new) & !(EF_RVC | EF_TSO) != 0 {
+                return Err((old, new));
+            }
+            merged = Some(old | new);
+        }
+        Ok(merged.unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Encodings as `riscv64-linux-gnu-as` writes them.
+    #[test]
+    fn fields_are_encoded_as_the_assembler_does() {
+        let check = |write: fn(&mut [u8], i128), blank: u32, value: i128, want: u32| {
+            let mut field = blank.to_le_bytes();
+            write(&mut field, value);
+            assert_eq!(u32::from_le_bytes(field), want, "{value}");
+        };
+        check(write_branch, 0x00b5_0063, -4096, 0x80b5_0063); // beq a0, a1, .-4096
+        check(write_branch, 0x00b5_0063, 2046, 0x7eb5_0f63); // beq a0, a1, .+2046
+        check(write_jal, 0x0000_006f, 0x1800, 0x0000_106f | 1 << 20); // j .+0x1800
+        check(write_lower_i, 0x0005_0513, -1, 0xfff5_0513); // addi a0, a0, -1
+        check(write_lower_s, 0x00b5_3023, -8, 0xfeb5_3c23); // sd a1, -8(a0)
+        check(write_upper, 0x0000_0517, 0x1800, 0x0000_2517); // auipc a0, 2
+        let mut short = 0xa001_u16.to_le_bytes();
+        write_compressed_jump(&mut short, -2);
+        assert_eq!(u16::from_le_bytes(short), 0xbffd); // c.j .-2
+        let mut short = 0xc101_u16.to_le_bytes();
+        write_compressed_branch(&mut short, -2);
+        assert_eq!(u16::from_le_bytes(short), 0xdd7d); // c.beqz a0, .-2
+    }
+
+    #[test]
+    fn float_abis_do_not_mix() {
+        assert_eq!(Riscv64.merge_flags(&[0, EF_RVC]), Ok(EF_RVC));
+        assert_eq!(Riscv64.merge_flags(&[4, 0]), Err((4, 0)));
+    }
+}

@@ -1,0 +1,578 @@
+//! Phase 3: the flat tables of everything that takes part in the link, all slices together.
+//!
+//! Objects, sections and symbols of all slices stand in one vector each and name one another by index. The tables do
+//! not change after this phase: later phases borrow them and return results of their own.
+
+use indexmap::IndexMap;
+use object::elf;
+
+use crate::elf::{ElfObject, ElfSection, ElfSymbol, Home};
+use crate::error::{Error, Place, Problem, check};
+use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
+use crate::inputs::Candidate;
+use crate::isa::{Isa, Rule};
+use crate::resolve::{Resolution, SymbolRef};
+
+/// All that takes part.
+#[derive(Debug)]
+pub struct Program<'d> {
+    /// The slices, first element first.
+    pub slices: Vec<Slice<'d>>,
+    /// All objects.
+    pub objects: Vec<Object<'d>>,
+    /// All sections, and pieces of mergeable ones.
+    pub sections: Vec<Section<'d>>,
+    /// All symbols.
+    pub symbols: Vec<Symbol<'d>>,
+}
+
+/// One ISA's part.
+#[derive(Debug)]
+pub struct Slice<'d> {
+    /// Its ISA.
+    pub isa: &'static dyn Isa,
+    /// Its global names and their definitions.
+    pub definitions: IndexMap<&'d str, SymbolId>,
+    /// `e_flags` of an output of this slice.
+    pub flags: u32,
+}
+
+/// An object that takes part.
+#[derive(Debug)]
+pub struct Object<'d> {
+    /// Slice it belongs to.
+    pub slice: SliceId,
+    /// Its headers.
+    pub elf: &'d ElfObject<'d>,
+    /// Its bytes.
+    pub data: &'d [u8],
+    /// Its sections by header index; `None` for those that carry nothing into the link.
+    pub sections: Vec<Option<SectionId>>,
+    /// Its first symbol; the others follow in the file's order.
+    pub first_symbol: SymbolId,
+}
+
+/// What a section is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SectionKind {
+    /// Instructions, and whatever else an assembler file puts beside them.
+    Text,
+    /// Constants.
+    ReadOnly,
+    /// Initialized variables.
+    Data,
+    /// Variables that begin as zero.
+    Bss,
+    /// ELF notes for the loader.
+    Note,
+    /// Debug information and the like: not in memory.
+    Debug,
+}
+
+/// A section, or a piece of a mergeable one.
+#[derive(Debug)]
+pub struct Section<'d> {
+    /// Slice it belongs to.
+    pub slice: SliceId,
+    /// Object it comes from.
+    pub object: ObjectId,
+    /// Its header index there.
+    pub index: usize,
+    /// Name.
+    pub name: &'d str,
+    /// Kind.
+    pub kind: SectionKind,
+    /// Offset in the input section: not zero for pieces only.
+    pub start: u64,
+    /// Alignment.
+    pub align: u64,
+    /// Bytes in memory.
+    pub size: u64,
+    /// Initial bytes; empty for [`SectionKind::Bss`].
+    pub data: &'d [u8],
+    /// May be written by the program.
+    pub writable: bool,
+    /// Kept without a reference.
+    pub retained: bool,
+    /// Relocations by offset.
+    pub relocations: Vec<Relocation>,
+    /// Pieces that took this section's place, by start.
+    pub pieces: Vec<SectionId>,
+}
+
+/// A relocation of known type.
+#[derive(Clone, Copy, Debug)]
+pub struct Relocation {
+    /// Offset in the section.
+    pub offset: u64,
+    /// Its type.
+    pub rule: &'static Rule,
+    /// What it refers to.
+    pub symbol: SymbolId,
+    /// Addend.
+    pub addend: i64,
+}
+
+/// Where a symbol is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolHome {
+    /// In a section, at [`Symbol::value`].
+    Section(SectionId),
+    /// In a section that is not part of the link.
+    Discarded,
+    /// At the address [`Symbol::value`].
+    Absolute,
+    /// Elsewhere: [`Program::definition`] finds it.
+    Undefined,
+}
+
+/// A symbol.
+#[derive(Debug)]
+pub struct Symbol<'d> {
+    /// Object whose table it stands in.
+    pub object: ObjectId,
+    /// Name.
+    pub name: &'d str,
+    /// Where it is.
+    pub home: SymbolHome,
+    /// Offset in the section, or the address.
+    pub value: u64,
+    /// Bytes.
+    pub size: u64,
+    /// `STT_…`
+    pub kind: u8,
+    /// `STB_…`
+    pub binding: u8,
+    /// Name of the source file that the object gives before its local symbols.
+    pub source: &'d str,
+}
+
+impl Symbol<'_> {
+    /// Only its own object can refer to it.
+    pub fn is_local(&self) -> bool {
+        self.binding == elf::STB_LOCAL
+    }
+
+    /// It has a name that programmers or compilers gave to an entity, not one that marks a place: `.L…` names are an
+    /// assembler's private ones, `$x` and `$d` tell code from data.
+    pub fn is_named(&self) -> bool {
+        !self.name.is_empty()
+            && !self.name.starts_with(".L")
+            && !self.name.starts_with('$')
+            && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
+    }
+}
+
+/// LLVM's list of symbols whose address matters: for identical code folding only.
+const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
+
+/// Sections that are known and carry nothing into a static image that maps memory by its own note.
+fn carries_nothing(section: &ElfSection<'_>) -> bool {
+    section.flags & u64::from(elf::SHF_EXCLUDE) != 0
+        || matches!(
+            section.name,
+            ".note.GNU-stack" | ".note.gnu.property" | ".comment" | ".eh_frame"
+        )
+        || matches!(
+            section.kind,
+            elf::SHT_NULL
+                | elf::SHT_SYMTAB
+                | elf::SHT_STRTAB
+                | elf::SHT_RELA
+                | elf::SHT_GROUP
+                | elf::SHT_SYMTAB_SHNDX
+        )
+        || section.kind == SHT_LLVM_ADDRSIG
+        || section.kind == elf::SHT_RISCV_ATTRIBUTES
+}
+
+fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKind>, Problem> {
+    let unsupported = |what: String| {
+        let place = Place {
+            file: file.to_owned(),
+            section: section.name.to_owned(),
+            offset: 0,
+        };
+        Err(Problem::Unsupported { place, what })
+    };
+    let has = |flag: u32| section.flags & u64::from(flag) != 0;
+    if carries_nothing(section) {
+        return Ok(None);
+    }
+    if has(elf::SHF_TLS) {
+        return unsupported("thread-local storage".to_owned());
+    }
+    if has(elf::SHF_COMPRESSED) && has(elf::SHF_ALLOC) {
+        return unsupported("compressed sections in memory".to_owned());
+    }
+    Ok(Some(match section.kind {
+        elf::SHT_NOTE if has(elf::SHF_ALLOC) => SectionKind::Note,
+        elf::SHT_PROGBITS | elf::SHT_NOBITS | elf::SHT_NOTE | elf::SHT_X86_64_UNWIND
+            if !has(elf::SHF_ALLOC) =>
+        {
+            SectionKind::Debug
+        }
+        elf::SHT_PROGBITS if has(elf::SHF_EXECINSTR) => SectionKind::Text,
+        // Position-independent code keeps constants with addresses apart, so that a dynamic linker can relocate them.
+        elf::SHT_PROGBITS if section.name.starts_with(".data.rel.ro") => SectionKind::ReadOnly,
+        elf::SHT_PROGBITS if has(elf::SHF_WRITE) => SectionKind::Data,
+        elf::SHT_PROGBITS => SectionKind::ReadOnly,
+        elf::SHT_NOBITS if has(elf::SHF_EXECINSTR) => {
+            return unsupported("instructions without bytes".to_owned());
+        }
+        elf::SHT_NOBITS => SectionKind::Bss,
+        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY if section.size == 0 => {
+            return Ok(None);
+        }
+        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => {
+            return unsupported("arrays of constructors".to_owned());
+        }
+        other => return unsupported(format!("section type {other:#x}")),
+    }))
+}
+
+/// Puts all slices' objects into one set of tables.
+pub fn build<'d>(
+    slices: &[(&'static dyn Isa, &'d [Candidate<'d>], Resolution<'d>)],
+) -> Result<Program<'d>, Error> {
+    let mut program = Program {
+        slices: Vec::new(),
+        objects: Vec::new(),
+        sections: Vec::new(),
+        symbols: Vec::new(),
+    };
+    let mut problems = Vec::new();
+    for (index, (isa, candidates, resolution)) in slices.iter().enumerate() {
+        let slice = SliceId::next(index);
+        let mut ids = vec![None; candidates.len()];
+        for (at, discarded) in resolution.included.iter().zip(&resolution.discarded) {
+            ids[*at] = Some(ObjectId::next(program.objects.len()));
+            problems.extend(program.add_object(slice, *isa, &candidates[*at], discarded));
+        }
+        let definition = |by: &SymbolRef| {
+            let object = ids[by.candidate].expect("only included objects define");
+            SymbolId(program.objects[object.at()].first_symbol.0 + by.symbol as u32)
+        };
+        let definitions = resolution
+            .definitions
+            .iter()
+            .map(|(name, by)| (*name, definition(by)))
+            .collect();
+        let objects = resolution.included.iter().map(|at| &candidates[*at].object);
+        let flags: Vec<u32> = objects.clone().map(|o| o.flags).collect();
+        let flags = isa.merge_flags(&flags).unwrap_or_else(|(expected, found)| {
+            let odd = objects.clone().find(|o| o.flags == found);
+            let file = odd.map(|o| o.file.clone()).unwrap_or_default();
+            problems.push(Problem::Malformed {
+                place: Place {
+                    file,
+                    section: "ELF header".to_owned(),
+                    offset: 48,
+                },
+                expected: format!(
+                    "e_flags that go with {expected:#x} of the other objects, found {found:#x}"
+                ),
+            });
+            0
+        });
+        program.slices.push(Slice {
+            isa: *isa,
+            definitions,
+            flags,
+        });
+    }
+    check(problems).map(|()| program)
+}
+
+impl<'d> Program<'d> {
+    fn add_object(
+        &mut self,
+        slice: SliceId,
+        isa: &'static dyn Isa,
+        candidate: &'d Candidate<'d>,
+        discarded: &[usize],
+    ) -> Vec<Problem> {
+        let id = ObjectId::next(self.objects.len());
+        let elf = &candidate.object;
+        let first_symbol = SymbolId::next(self.symbols.len());
+        let mut sections = vec![None; elf.sections.len()];
+        let mut problems = Vec::new();
+        for (index, input) in elf
+            .sections
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !discarded.contains(i))
+        {
+            match kind_of(&elf.file, input) {
+                Ok(Some(kind)) => {
+                    sections[index] = Some(SectionId::next(self.sections.len()));
+                    let added = self.add_section((slice, id, index), isa, elf, kind, first_symbol);
+                    problems.extend(added.err());
+                }
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        for symbol in &elf.symbols {
+            self.add_symbol(id, symbol, elf, &sections);
+        }
+        self.objects.push(Object {
+            slice,
+            elf,
+            data: candidate.data,
+            sections,
+            first_symbol,
+        });
+        // A common symbol becomes a zeroed section of its own.
+        for at in first_symbol.at()..self.symbols.len() {
+            let symbol = &elf.symbols[at - first_symbol.at()];
+            if symbol.home == Home::Common {
+                let section = SectionId::next(self.sections.len());
+                self.sections.push(Section {
+                    kind: SectionKind::Bss,
+                    align: symbol.value,
+                    size: symbol.size,
+                    ..Section::empty(slice, id, 0, "COMMON")
+                });
+                (self.symbols[at].home, self.symbols[at].value) = (SymbolHome::Section(section), 0);
+            }
+        }
+        problems
+    }
+
+    fn add_section(
+        &mut self,
+        (slice, object, index): (SliceId, ObjectId, usize),
+        isa: &'static dyn Isa,
+        elf: &'d ElfObject<'d>,
+        kind: SectionKind,
+        first_symbol: SymbolId,
+    ) -> Result<(), Problem> {
+        let input = &elf.sections[index];
+        let relocations = match kind {
+            // Views read these on their own: most links have no use for them.
+            SectionKind::Debug => Vec::new(),
+            _ => relocations(isa, elf, index, first_symbol)?,
+        };
+        let mergeable =
+            input.flags & u64::from(elf::SHF_MERGE) != 0 && kind == SectionKind::ReadOnly;
+        let whole = SectionId::next(self.sections.len());
+        self.sections.push(Section {
+            kind,
+            align: input.align,
+            size: input.size,
+            data: input.data,
+            writable: input.flags & u64::from(elf::SHF_WRITE) != 0 && kind != SectionKind::ReadOnly,
+            retained: kind == SectionKind::Note
+                || input.flags & u64::from(elf::SHF_GNU_RETAIN) != 0,
+            relocations,
+            ..Section::empty(slice, object, index, input.name)
+        });
+        if mergeable && self.sections[whole.at()].relocations.is_empty() && input.entry_size > 0 {
+            let pieces = split(&elf.file, input)?;
+            for (start, data) in pieces {
+                let id = SectionId::next(self.sections.len());
+                self.sections.push(Section {
+                    kind,
+                    start,
+                    align: input.align,
+                    size: data.len() as u64,
+                    data,
+                    ..Section::empty(slice, object, index, input.name)
+                });
+                self.sections[whole.at()].pieces.push(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_symbol(
+        &mut self,
+        object: ObjectId,
+        symbol: &ElfSymbol<'d>,
+        elf: &ElfObject<'d>,
+        ids: &[Option<SectionId>],
+    ) {
+        let home = match symbol.home {
+            Home::Undefined | Home::Common => SymbolHome::Undefined,
+            Home::Absolute => SymbolHome::Absolute,
+            Home::Section(index) => ids[index].map_or(SymbolHome::Discarded, SymbolHome::Section),
+        };
+        self.symbols.push(Symbol {
+            object,
+            name: symbol.name,
+            home,
+            value: symbol.value,
+            size: symbol.size,
+            kind: symbol.kind,
+            binding: symbol.binding,
+            source: symbol.source.map_or("", |at| elf.symbols[at as usize].name),
+        });
+    }
+
+    /// Slice of a symbol.
+    pub fn slice_of(&self, symbol: SymbolId) -> SliceId {
+        self.objects[self.symbols[symbol.at()].object.at()].slice
+    }
+
+    /// The symbol that defines what `symbol` means, if anything does.
+    pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
+        let found = &self.symbols[symbol.at()];
+        if found.is_local() {
+            return (found.home != SymbolHome::Undefined).then_some(symbol);
+        }
+        self.slices[self.slice_of(symbol).at()]
+            .definitions
+            .get(found.name)
+            .copied()
+    }
+
+    /// The section, or piece of it, at `offset`, and the offset in that.
+    pub fn locate(&self, section: SectionId, offset: i64) -> (SectionId, i64) {
+        let pieces = &self.sections[section.at()].pieces;
+        let Some(last) = pieces
+            .partition_point(|p| self.sections[p.at()].start as i64 <= offset)
+            .checked_sub(1)
+        else {
+            return (section, offset);
+        };
+        (
+            pieces[last],
+            offset - self.sections[pieces[last].at()].start as i64,
+        )
+    }
+
+    /// Where a byte of a section stands in the inputs.
+    pub fn place(&self, section: SectionId, offset: u64) -> Place {
+        let section = &self.sections[section.at()];
+        Place {
+            file: self.objects[section.object.at()].elf.file.clone(),
+            section: section.name.to_owned(),
+            offset: section.start + offset,
+        }
+    }
+
+    /// File that a symbol's definition comes from.
+    pub fn file_of(&self, symbol: SymbolId) -> &str {
+        &self.objects[self.symbols[symbol.at()].object.at()].elf.file
+    }
+
+    /// ISA of a slice.
+    pub fn isa(&self, slice: SliceId) -> &'static dyn Isa {
+        self.slices[slice.at()].isa
+    }
+
+    /// All sections with their ids.
+    pub fn sections(&self) -> impl Iterator<Item = (SectionId, &Section<'d>)> {
+        self.sections
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (SectionId::next(i), s))
+    }
+
+    /// All symbols with their ids.
+    pub fn symbols(&self) -> impl Iterator<Item = (SymbolId, &Symbol<'d>)> {
+        self.symbols
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (SymbolId::next(i), s))
+    }
+}
+
+impl<'d> Section<'d> {
+    fn empty(slice: SliceId, object: ObjectId, index: usize, name: &'d str) -> Self {
+        Self {
+            slice,
+            object,
+            index,
+            name,
+            kind: SectionKind::ReadOnly,
+            start: 0,
+            align: 1,
+            size: 0,
+            data: &[],
+            writable: false,
+            retained: false,
+            relocations: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+}
+
+/// The relocations of a section, with their rules.
+pub fn relocations(
+    isa: &'static dyn Isa,
+    elf: &ElfObject<'_>,
+    index: usize,
+    first_symbol: SymbolId,
+) -> Result<Vec<Relocation>, Problem> {
+    let section = &elf.sections[index];
+    let place = |offset| Place {
+        file: elf.file.clone(),
+        section: section.name.to_owned(),
+        offset,
+    };
+    let known = elf.relocations(index)?.into_iter().map(|r| {
+        let rule = isa.rule(r.kind).ok_or_else(|| Problem::Unsupported {
+            place: place(r.offset),
+            what: format!("relocation type {} of {}", r.kind, isa.name()),
+        })?;
+        let end = r.offset.checked_add(rule.field.bytes as u64);
+        if end.is_none_or(|end| end > section.size) {
+            return Err(Problem::Malformed {
+                place: place(r.offset),
+                expected: format!(
+                    "a field of {} bytes for {} within the section",
+                    rule.field.bytes, rule.name
+                ),
+            });
+        }
+        let symbol = SymbolId(first_symbol.0 + r.symbol as u32);
+        Ok(Relocation {
+            offset: r.offset,
+            rule,
+            symbol,
+            addend: r.addend,
+        })
+    });
+    known.collect()
+}
+
+/// Cuts a mergeable section into its strings or constants.
+pub fn split<'d>(file: &str, section: &ElfSection<'d>) -> Result<Vec<(u64, &'d [u8])>, Problem> {
+    let width = section.entry_size as usize;
+    let bad = |expected: String| Problem::Malformed {
+        place: Place {
+            file: file.to_owned(),
+            section: section.name.to_owned(),
+            offset: section.size,
+        },
+        expected,
+    };
+    if section.data.len() % width != 0 {
+        return Err(bad(format!(
+            "a size that is a multiple of the entry size {width}"
+        )));
+    }
+    let mut out = Vec::new();
+    if section.flags & u64::from(elf::SHF_STRINGS) == 0 {
+        out.extend(
+            section
+                .data
+                .chunks_exact(width)
+                .enumerate()
+                .map(|(i, piece)| ((i * width) as u64, piece)),
+        );
+        return Ok(out);
+    }
+    let (mut start, data) = (0, section.data);
+    while start < data.len() {
+        let end = data[start..]
+            .chunks_exact(width)
+            .position(|c| c.iter().all(|b| *b == 0));
+        let end = start + (end.ok_or_else(|| bad("a terminated string".to_owned()))? + 1) * width;
+        out.push((start as u64, &data[start..end]));
+        start = end;
+    }
+    Ok(out)
+}
