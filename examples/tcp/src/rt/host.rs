@@ -33,11 +33,16 @@ impl<T> Mutex<T> {
         Mutex(std::sync::Mutex::new(value))
     }
 
-    /// The value. Taking it twice in one task is a dead lock in the image, here a panic.
+    /// The value. Taking it twice in one task is a dead lock in the image; here it panics, after a second in which
+    /// another test's thread might have held it.
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0
-            .try_lock()
-            .expect("a task takes a lock that it holds")
+        for _ in 0..1000 {
+            if let Ok(guard) = self.0.try_lock() {
+                return guard;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("a task takes a lock that it holds");
     }
 }
 
