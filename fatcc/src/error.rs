@@ -10,8 +10,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use crate::fatld_shim as fatld;
-
 /// Why a build, a link or a run did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

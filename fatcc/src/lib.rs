@@ -17,5 +17,3 @@ pub mod role;
 pub mod toolchain;
 pub mod tools;
 pub mod wrapper;
-
-mod fatld_shim;

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Image;
 use crate::error::Error;
-use crate::fatld_shim as fatld;
 use crate::files;
 use crate::plan::Plan;
 use crate::record::Record;
