@@ -20,6 +20,8 @@ use core::time::Duration;
 
 /// How long a connection may be idle, a head may take, and a piece of a body may take in either direction.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// What is left of that for idle connections and unfinished heads while listeners are short.
+const HURRY: Duration = Duration::from_secs(2);
 /// How long a client has for its own FIN after ours.
 const LINGER: Duration = Duration::from_secs(5);
 /// Bytes of a body nobody asked for that are read to keep the connection.
@@ -121,23 +123,29 @@ impl Connection<'_> {
 
     /// The next head; `None` if the client has closed, or was idle for too long.
     async fn head(&mut self) -> Result<Option<Head>, End> {
-        let deadline = rt::now() + PATIENCE;
+        let start = rt::now();
         loop {
             if let Some(head) = self.buffer.take_head()? {
                 return Ok(Some(head));
             }
-            let limit = deadline.saturating_sub(rt::now());
             let buffer = &mut self.buffer;
             match self
                 .stream
-                .receive(limit, |bytes| (buffer.push(bytes), ()))
+                .receive(HURRY, |bytes| (buffer.push(bytes), ()))
                 .await
             {
                 Ok(Some(())) => {}
                 Ok(None) => return Ok(None),
-                Err(Error::Timeout) if self.buffer.is_empty() => return Ok(None),
-                Err(Error::Timeout) => return Err(End::Refused(Refusal::Timeout)),
+                Err(Error::Timeout) => {}
                 Err(Error::Reset) => return Err(End::Broken),
+            }
+            let waited = rt::now().saturating_sub(start);
+            if waited >= PATIENCE || (waited >= HURRY && self.stream.listeners_are_short()) {
+                // What has just come may be all of it.
+                return match self.buffer.take_head()? {
+                    None if !self.buffer.is_empty() => Err(End::Refused(Refusal::Timeout)),
+                    head => Ok(head),
+                };
             }
         }
     }

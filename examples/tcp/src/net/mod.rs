@@ -25,6 +25,7 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
+use socket::Backlog;
 
 /// Bytes of a socket's buffer, in each direction.
 const BUFFER: usize = 64 * 1024;
@@ -51,6 +52,20 @@ pub struct Address {
 struct Stack {
     interface: Interface,
     sockets: SocketSet<'static>,
+}
+
+impl Stack {
+    /// How many listeners `backlog` lacks.
+    fn missing(&self, backlog: Backlog) -> usize {
+        let sockets = self
+            .sockets
+            .iter()
+            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket);
+        let listening = sockets
+            .filter(|socket| socket.is_listening() && socket.listen_endpoint().port == backlog.port)
+            .count();
+        backlog.reserve.saturating_sub(listening)
+    }
 }
 
 /// The stack, and the way to tell its driver of work.
@@ -98,31 +113,26 @@ impl Net {
     }
 
     /// If too few sockets of `backlog` listen, makes those that are in TIME-WAIT do so.
-    fn keep_listening(&self, backlog: socket::Backlog) {
+    fn keep_listening(&self, backlog: Backlog) {
         let mut stack = self.stack.lock();
-        let of_port = |socket: &tcp::Socket| match socket.state() {
-            tcp::State::Listen => socket.listen_endpoint().port == backlog.port,
-            _ => socket
-                .local_endpoint()
-                .is_some_and(|local| local.port == backlog.port),
-        };
-        let sockets = stack
-            .sockets
-            .iter()
-            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket);
-        let listening = sockets
-            .filter(|socket| socket.is_listening() && of_port(socket))
-            .count();
-        let sockets = stack
+        let missing = stack.missing(backlog);
+        let waiting = stack
             .sockets
             .iter_mut()
-            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket);
-        let waiting =
-            sockets.filter(|socket| socket.state() == tcp::State::TimeWait && of_port(socket));
-        for socket in waiting.take(backlog.reserve.saturating_sub(listening)) {
+            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket)
+            .filter(|socket| {
+                let port = socket.local_endpoint().map(|local| local.port);
+                socket.state() == tcp::State::TimeWait && port == Some(backlog.port)
+            });
+        for socket in waiting.take(missing) {
             // It fails for open sockets and port 0 only.
             let _ = socket.listen(backlog.port);
         }
+    }
+
+    /// Whether fewer sockets of `backlog` listen than should.
+    fn is_short(&self, backlog: Backlog) -> bool {
+        self.stack.lock().missing(backlog) > 0
     }
 
     /// Works on one socket.

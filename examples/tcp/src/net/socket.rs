@@ -16,6 +16,7 @@ use super::{BUFFER, Net};
 use crate::rt::{self, Elapsed};
 use crate::stats::{Counter, STATS};
 use core::future::poll_fn;
+use core::marker::PhantomData;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use smoltcp::iface::SocketHandle;
@@ -47,7 +48,7 @@ pub struct Backlog {
     /// The port.
     pub port: u16,
     /// With fewer than this many listening, TIME-WAIT is cut short: a new connection may end it (RFC 9293, 3.6.1), and
-    /// without listeners there would be none.
+    /// without listeners there would be none. The server has less patience then, too.
     pub reserve: usize,
 }
 
@@ -90,7 +91,8 @@ impl Listener {
                 return Stream {
                     net: self.net,
                     handle: self.handle,
-                    listener: core::marker::PhantomData,
+                    backlog: self.backlog,
+                    listener: PhantomData,
                 };
             }
             self.reset_sent().await;
@@ -154,10 +156,16 @@ impl Listener {
 pub struct Stream<'a> {
     pub(super) net: &'static Net,
     pub(super) handle: SocketHandle,
-    pub(super) listener: core::marker::PhantomData<&'a mut Listener>,
+    pub(super) backlog: Backlog,
+    pub(super) listener: PhantomData<&'a mut Listener>,
 }
 
 impl Stream<'_> {
+    /// Whether listeners of the port this came from are short: a connection that does nothing should end.
+    pub fn listeners_are_short(&self) -> bool {
+        self.net.is_short(self.backlog)
+    }
+
     /// Gives `take` the received bytes that lie in one piece, at most [`COPY`]; it returns how many it used and
     /// anything else. `None` at the end of the stream. Until then, leaves the waker.
     pub fn poll_receive<R>(

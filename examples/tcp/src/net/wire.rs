@@ -138,6 +138,7 @@ pub(crate) async fn connect(net: &'static Net, backlog: Backlog) -> Option<Strea
     (state != State::Closed).then_some(Stream {
         net,
         handle,
+        backlog,
         listener: core::marker::PhantomData,
     })
 }
