@@ -16,6 +16,12 @@ pub enum Error {
         /// The parser's reason.
         source: object::Error,
     },
+    /// The file is of another format.
+    #[error("{file}: is not an ELF file")]
+    NotElf {
+        /// The file.
+        file: String,
+    },
     /// The debug information is malformed.
     #[error("{file}: {section}+{offset:#x}: cannot read {what}: {source}")]
     Dwarf {

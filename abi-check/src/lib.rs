@@ -9,23 +9,48 @@
 //!
 //! | phase | file | makes |
 //! | --- | --- | --- |
-//! | read | `elf`, `machine` | sections with their relocations applied |
-//! | collect | `scan`, `attributes`, `location`, `model` | types and statics of every unit, side by side in one graph |
-//! | pair | `pairing` | roots that belong together |
-//! | walk | `walk`, `layout`, `names` | pairs of types and what differs in each of them |
-//! | explain | `explain`, `lines` | findings: root causes first, what follows from them folded |
+//! | read | `archive`, `elf`, `machine` | sections with their relocations applied |
+//! | collect | `scan`, `shape`, `attributes`, `location`, `model` | types and statics of every unit, side by side in one graph |
+//! | pair | `roots`, `pairing`, `matching` | roots that belong together |
+//! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
+//! | explain | `explain`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render` | the text |
 //!
 //! Invariants: no input makes it panic or loop, the result is a pure function of the input (no hash or thread order in
 //! it), and nothing is compared by name alone: a name selects a partner, the layouts decide.
 #![forbid(unsafe_code)]
 
+mod archive;
+mod attributes;
+mod compare;
+mod elf;
 mod error;
+mod explain;
+mod glob;
 mod input;
+mod layout;
+mod lines;
+mod location;
+mod machine;
+mod matching;
+mod model;
+mod names;
+mod pairing;
+mod read;
 mod render;
 mod report;
+mod roots;
+mod scan;
+mod shape;
+mod table;
+mod variants;
+mod walk;
 
+use std::collections::BTreeSet;
+
+pub use archive::objects;
 pub use error::Error;
+pub use glob::Glob;
 pub use input::{Location, ObjectFile, Side, StaticRef};
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, Severity,
@@ -43,9 +68,31 @@ pub fn compare<'a>(
     sides: &[Side<'a>],
     select: &(dyn Fn(&StaticRef<'_>) -> bool + Sync),
 ) -> Result<Report, Error> {
-    let _ = select;
+    let elves = read::elves(sides)?;
+    let graph = read::graph(&elves)?;
+    let roots = roots::select(&graph, sides.len(), select);
+    let mut collected = explain::Collected::default();
+    let mut types = BTreeSet::new();
+    let mut paired = Vec::new();
+    for side in 1..sides.len() {
+        let pairing = pairing::pair(&graph, &roots[0], &roots[side]);
+        let mut walk = walk::Walk::new(&graph);
+        let matching = matching::match_groups(&graph, &mut walk, &pairing.groups)?;
+        let explain = explain::Explain::new(&walk, &matching.roots, [0, side]);
+        explain.compared(&mut types);
+        explain.collect(&mut collected);
+        roots::undecided(&graph, &matching, [0, side], &mut collected);
+        paired.push(pairing);
+    }
+    roots::one_sided(&graph, &roots, &paired, &mut collected);
+    roots::whole_sides(&graph, sides.len(), &mut collected);
+    let (findings, unproved) = collected.finish(&graph);
     Ok(Report {
         sides: sides.iter().map(|side| side.name.clone()).collect(),
-        ..Report::default()
+        findings,
+        unproved,
+        compared_roots: roots::compared(&roots, &paired),
+        compared_types: types.len(),
+        producers: roots::producers(&graph, sides.len()),
     })
 }

@@ -1,0 +1,566 @@
+//! Findings from differences: causes first, what follows from them folded.
+//!
+//! A struct whose field grew is larger, its later fields move, and every struct that holds it changes too; one line of
+//! source is at fault. So a difference of size, alignment or place is *derived*: it is reported only if nothing that
+//! the type holds by value differs and no other difference within the type accounts for it.
+//!
+//! Where two types have different names, the place that holds them is at fault (`field: u32` here, `field: f32` there),
+//! not the types: everything below that is renamed too belongs to it. If all that has the same layout, it is a warning.
+//!
+//! Invariant: a reachable pair with a difference always leads to a finding, its own or that of what it follows from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::matching::RootPair;
+use crate::model::{Graph, Shape};
+use crate::report::{Finding, Kind, Place, Reached, Reason, SideView, Unproved};
+use crate::table;
+use crate::walk::{Diff, Edge, Holders, Label, PairId, SourceLine, Walk};
+
+/// Findings for which all roots are counted; further ones name one root.
+const MAX_COUNTED: usize = 256;
+/// Roots that a finding shows the way from.
+const MAX_REACHED: usize = 3;
+/// Renamed types that are searched for the difference that makes a renamed field an error.
+const MAX_SEARCHED: usize = 4096;
+/// Steps of a path that are shown.
+const MAX_PATH: usize = 64;
+
+/// Differences of two sides, on the way to findings.
+pub(crate) struct Explain<'e, 'g, 'a> {
+    graph: &'g Graph<'a>,
+    walk: &'e Walk<'g, 'a>,
+    roots: &'e [RootPair],
+    /// Indexes of the two sides.
+    sides: [usize; 2],
+    holders: Holders,
+    /// How each pair was first reached; `None` if no chosen root reaches it.
+    way: Vec<Option<Way<'a>>>,
+    /// Pairs that hold a difference by value, and those with one.
+    differs: Vec<bool>,
+    /// Renamed pairs under which, through renamed pairs only, there is a difference.
+    renamed_differs: Vec<bool>,
+    counted: usize,
+}
+
+/// How a pair was reached.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Root(usize),
+    Held(PairId, Label<'a>),
+}
+
+/// Findings by what they say, so that equal ones of several units or sides become one.
+#[derive(Default)]
+pub(crate) struct Collected {
+    findings: BTreeMap<(String, Kind, Option<String>), Vec<Draft>>,
+    unproved: BTreeMap<(Reason, String, Vec<usize>), Vec<Reached>>,
+}
+
+struct Draft {
+    finding: Finding,
+    types: Vec<(usize, crate::model::TypeId)>,
+}
+
+impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
+    /// Prepares what all findings need.
+    pub(crate) fn new(walk: &'e Walk<'g, 'a>, roots: &'e [RootPair], sides: [usize; 2]) -> Self {
+        let holders = walk.holders();
+        let way = ways(walk, roots);
+        let reachable = |id: &PairId| way[id.0 as usize].is_some();
+        let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
+        let differs = holders.reaching(
+            all().filter(|id| !walk.pair(*id).diffs.is_empty()),
+            |_, by_value| by_value,
+        );
+        let mut result = Explain {
+            graph: walk.graph,
+            walk,
+            roots,
+            sides,
+            holders,
+            way: Vec::new(),
+            differs,
+            renamed_differs: Vec::new(),
+            counted: 0,
+        };
+        let guilty = all().filter(|id| walk.pair(*id).renamed && !result.own(*id).is_empty());
+        result.renamed_differs = result
+            .holders
+            .reaching(guilty.collect::<Vec<_>>(), |holder, _| {
+                walk.pair(holder).renamed
+            });
+        result.way = way;
+        result
+    }
+
+    /// Adds everything that was found.
+    pub(crate) fn collect(mut self, to: &mut Collected) {
+        for index in 0..self.roots.len() {
+            self.root(index, to);
+        }
+        for id in (0..self.walk.pairs.len() as u32).map(PairId) {
+            if self.way[id.0 as usize].is_none() {
+                continue;
+            }
+            self.gaps(id, to);
+            if self.walk.pair(id).renamed {
+                continue;
+            }
+            for diff in self.own(id) {
+                self.difference(id, diff, to);
+            }
+            for edge in self.walk.edges(id) {
+                if self.walk.pair(edge.to).renamed {
+                    self.renamed(id, edge, to);
+                }
+            }
+        }
+    }
+
+    /// Types of the first side that were compared, by name.
+    pub(crate) fn compared(&self, to: &mut BTreeSet<String>) {
+        for (pair, way) in self.walk.pairs.iter().zip(&self.way) {
+            if way.is_some() {
+                to.insert(self.graph.type_name(pair.a));
+            }
+        }
+    }
+
+    /// The differences of a pair that do not follow from others.
+    fn own(&self, id: PairId) -> Vec<&'e Diff> {
+        let diffs = &self.walk.pair(id).diffs;
+        let primary: Vec<&Diff> = diffs.iter().filter(|diff| !diff.derived).collect();
+        let explained = || {
+            let held = self.walk.edges(id).iter();
+            held.filter(|edge| edge.by_value)
+                .any(|edge| self.differs[edge.to.0 as usize] && edge.to != id)
+        };
+        if !primary.is_empty() || explained() {
+            return primary;
+        }
+        let rank = |diff: &Diff| match diff.kind {
+            Kind::Alignment => 0,
+            Kind::FieldOffset | Kind::Bitfield => 1,
+            Kind::Discriminant => 2,
+            _ => 3,
+        };
+        diffs
+            .iter()
+            .min_by_key(|diff| rank(diff))
+            .into_iter()
+            .collect()
+    }
+
+    fn root(&mut self, index: usize, to: &mut Collected) {
+        let root = self.roots[index];
+        let var = self.graph.var(root.a);
+        match root.pair {
+            None => {
+                let reason = Reason::Unreadable("a static without a defined type");
+                to.unproved(reason, var.name.clone(), self.sides.to_vec(), None);
+            }
+            Some(id) if self.walk.pair(id).renamed => {
+                let at = [root.a, root.b].map(|id| {
+                    let var = self.graph.var(id);
+                    Some((var.unit, var.declared))
+                });
+                let reached = Reached {
+                    root: var.name.clone(),
+                    path: var.name.clone(),
+                };
+                let (kind, text) = self.rename(id, Label::Field(None));
+                let finding = self.finding(
+                    kind,
+                    String::new(),
+                    Some(var.name.clone()),
+                    text,
+                    at,
+                    reached,
+                );
+                to.finding(Draft {
+                    finding,
+                    types: Vec::new(),
+                });
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn difference(&mut self, id: PairId, diff: &Diff, to: &mut Collected) {
+        let pair = self.walk.pair(id);
+        let name = self.graph.type_name(pair.a);
+        let whole = [pair.a, pair.b].map(|id| (self.graph.ty(id).unit, self.graph.ty(id).declared));
+        let at = [0, 1].map(|side| {
+            diff.at[side]
+                .filter(|(_, at)| at.line != 0)
+                .or(Some(whole[side]))
+        });
+        let reached = self.reached(id, diff.member.as_deref());
+        let mut finding = self.finding(
+            diff.kind,
+            name,
+            diff.member.clone(),
+            diff.text.clone(),
+            at,
+            reached,
+        );
+        self.context(id, &mut finding);
+        to.finding(Draft {
+            finding,
+            types: self.table_types(id),
+        });
+    }
+
+    fn renamed(&mut self, holder: PairId, edge: &Edge<'a>, to: &mut Collected) {
+        let pair = self.walk.pair(holder);
+        let (kind, text) = self.rename(edge.to, edge.label);
+        let name = self.graph.type_name(pair.a);
+        let member = match edge.label {
+            Label::Field(name) | Label::Variant(name) => name.unwrap_or("(anonymous)"),
+            Label::Discriminant => "(discriminant)",
+            Label::Underlying => "(integer type)",
+            Label::Element => "(element)",
+            Label::Pointee => "(pointee)",
+            Label::SelfType => "(Self)",
+        };
+        let at = [pair.a, pair.b].map(|id| self.member_line(id, member));
+        let reached = self.reached(edge.to, None);
+        let mut finding = self.finding(kind, name, Some(member.to_owned()), text, at, reached);
+        self.context(holder, &mut finding);
+        to.finding(Draft {
+            finding,
+            types: self.table_types(holder),
+        });
+    }
+
+    /// Kind and texts for a place that holds types of different names.
+    fn rename(&self, id: PairId, label: Label<'_>) -> (Kind, [String; 2]) {
+        let pair = self.walk.pair(id);
+        let text = [pair.a, pair.b].map(|id| {
+            let size = crate::compare::bytes(self.graph.size(id));
+            format!("{}  ({size})", self.graph.type_name(id))
+        });
+        if !self.renamed_differs[id.0 as usize] {
+            return (Kind::DifferentType, text);
+        }
+        let kind = match (label, self.first_difference(id)) {
+            (Label::Discriminant, _) => Kind::Discriminant,
+            (_, Some(kind @ (Kind::BaseEncoding | Kind::FloatFormat | Kind::ArrayLength))) => kind,
+            (
+                _,
+                Some(kind @ (Kind::PointerWidth | Kind::Signature | Kind::Kind | Kind::ByteOrder)),
+            ) => kind,
+            _ => Kind::FieldType,
+        };
+        (kind, text)
+    }
+
+    /// The kind of the nearest difference under a renamed pair, if no struct lies between.
+    fn first_difference(&self, id: PairId) -> Option<Kind> {
+        let mut todo = vec![id];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = todo.pop() {
+            if let Some(diff) = self.own(id).first() {
+                return Some(diff.kind);
+            }
+            let record = matches!(self.graph.ty(self.walk.pair(id).a).shape, Shape::Record(_));
+            if !record && seen.len() < MAX_SEARCHED && seen.insert(id) {
+                todo.extend(
+                    self.walk
+                        .edges(id)
+                        .iter()
+                        .map(|edge| edge.to)
+                        .filter(|id| self.walk.pair(*id).renamed),
+                );
+            }
+        }
+        None
+    }
+
+    fn member_line(&self, id: crate::model::TypeId, name: &str) -> Option<SourceLine> {
+        let ty = self.graph.ty(id);
+        let member = match &ty.shape {
+            Shape::Record(record) => record
+                .members
+                .iter()
+                .find(|member| member.name == Some(name)),
+            _ => None,
+        };
+        let own = member
+            .map(|member| member.declared)
+            .filter(|declared| declared.line != 0);
+        Some((ty.unit, own.unwrap_or(ty.declared)))
+    }
+
+    fn finding(
+        &self,
+        kind: Kind,
+        type_name: String,
+        member: Option<String>,
+        text: [String; 2],
+        at: [Option<SourceLine>; 2],
+        reached: Reached,
+    ) -> Finding {
+        let place = |at: Option<SourceLine>| -> Option<Place> {
+            at.and_then(|(unit, at)| self.graph.place(unit, at))
+        };
+        let sides = self.sides.into_iter().zip(text.into_iter().zip(at));
+        Finding {
+            kind,
+            type_name,
+            member,
+            reached: vec![reached],
+            more_roots: 0,
+            sides: sides
+                .map(|(side, (text, at))| SideView {
+                    side,
+                    place: place(at),
+                    text,
+                })
+                .collect(),
+            table: None,
+            also_affects: Vec::new(),
+        }
+    }
+
+    /// Adds who else is concerned.
+    fn context(&mut self, id: PairId, finding: &mut Finding) {
+        if self.counted >= MAX_COUNTED {
+            return;
+        }
+        self.counted += 1;
+        let reaching = self.holders.reaching([id], |_, _| true);
+        let roots: BTreeSet<&str> = self
+            .roots
+            .iter()
+            .filter(|root| root.pair.is_some_and(|pair| reaching[pair.0 as usize]))
+            .map(|root| self.graph.var(root.a).name.as_str())
+            .collect();
+        finding.more_roots = roots.len().saturating_sub(1);
+        let holding = self.holders.reaching([id], |_, by_value| by_value);
+        let names: BTreeSet<String> = (0..self.walk.pairs.len())
+            .filter(|index| holding[*index] && self.way[*index].is_some())
+            .map(|index| &self.walk.pairs[index])
+            .filter(|pair| !pair.renamed && matches!(self.graph.ty(pair.a).shape, Shape::Record(_)))
+            .map(|pair| self.graph.type_name(pair.a))
+            .filter(|name| *name != finding.type_name)
+            .collect();
+        finding.also_affects = names.into_iter().collect();
+    }
+
+    fn table_types(&self, id: PairId) -> Vec<(usize, crate::model::TypeId)> {
+        let pair = self.walk.pair(id);
+        match self.graph.ty(pair.a).shape {
+            Shape::Record(_) => self.sides.into_iter().zip([pair.a, pair.b]).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn gaps(&self, id: PairId, to: &mut Collected) {
+        for gap in &self.walk.pair(id).gaps {
+            let sides = self
+                .sides
+                .into_iter()
+                .zip(gap.on)
+                .filter(|(_, on)| *on)
+                .map(|(side, _)| side)
+                .collect();
+            to.unproved(
+                gap.reason,
+                gap.subject.clone(),
+                sides,
+                Some(self.reached(id, None)),
+            );
+        }
+    }
+
+    /// A shortest way from a root to a pair.
+    fn reached(&self, id: PairId, member: Option<&str>) -> Reached {
+        let mut steps: Vec<String> = member.map(|name| format!(".{name}")).into_iter().collect();
+        let mut at = id;
+        let root = loop {
+            match self.way[at.0 as usize] {
+                Some(Way::Root(index)) => break self.graph.var(self.roots[index].a).name.clone(),
+                Some(Way::Held(holder, label)) => {
+                    steps.push(step(label));
+                    at = holder;
+                }
+                None => break String::new(),
+            }
+        };
+        if steps.len() > MAX_PATH {
+            steps.truncate(MAX_PATH);
+            steps.push(".…".to_owned());
+        }
+        steps.reverse();
+        Reached {
+            path: format!("{root}{}", steps.concat()),
+            root,
+        }
+    }
+}
+
+/// How every pair is first reached from the chosen roots.
+fn ways<'a>(walk: &Walk<'_, 'a>, roots: &[RootPair]) -> Vec<Option<Way<'a>>> {
+    let mut way = vec![None; walk.pairs.len()];
+    let mut order = Vec::new();
+    for (index, root) in roots.iter().enumerate() {
+        if let Some(id) = root.pair
+            && way[id.0 as usize].is_none()
+        {
+            way[id.0 as usize] = Some(Way::Root(index));
+            order.push(id);
+        }
+    }
+    let mut next = 0;
+    while let Some(id) = order.get(next).copied() {
+        next += 1;
+        for edge in walk.edges(id) {
+            let to = &mut way[edge.to.0 as usize];
+            if to.is_none() {
+                *to = Some(Way::Held(id, edge.label));
+                order.push(edge.to);
+            }
+        }
+    }
+    way
+}
+
+fn step(label: Label<'_>) -> String {
+    match label {
+        Label::Field(Some(name)) | Label::Variant(Some(name)) => format!(".{name}"),
+        Label::Field(None) | Label::Variant(None) | Label::Underlying => String::new(),
+        Label::Discriminant => ".(discriminant)".to_owned(),
+        Label::Element => "[]".to_owned(),
+        Label::Pointee => ".*".to_owned(),
+        Label::SelfType => ".(Self)".to_owned(),
+    }
+}
+
+impl Collected {
+    /// Adds something that could not be compared.
+    pub(crate) fn unproved(
+        &mut self,
+        reason: Reason,
+        subject: String,
+        sides: Vec<usize>,
+        reached: Option<Reached>,
+    ) {
+        let all = self.unproved.entry((reason, subject, sides)).or_default();
+        if let Some(reached) = reached
+            && all.len() < MAX_REACHED
+            && !all.contains(&reached)
+        {
+            all.push(reached);
+        }
+    }
+
+    /// Reports sides whose byte order is not that of the first one.
+    pub(crate) fn byte_orders(&mut self, graph: &Graph<'_>, sides: usize) {
+        let order = |side: usize| {
+            let unit = graph.units.iter().find(|unit| unit.side == side)?;
+            Some(match graph.elf(unit).endian {
+                gimli::RunTimeEndian::Little => "little-endian",
+                gimli::RunTimeEndian::Big => "big-endian",
+            })
+        };
+        let views: Vec<SideView> = (0..sides)
+            .filter_map(|side| {
+                Some(SideView {
+                    side,
+                    place: None,
+                    text: order(side)?.to_owned(),
+                })
+            })
+            .collect();
+        if views.iter().any(|view| view.text != views[0].text) {
+            let finding = Finding {
+                kind: Kind::ByteOrder,
+                type_name: String::new(),
+                member: None,
+                reached: Vec::new(),
+                more_roots: 0,
+                sides: views,
+                table: None,
+                also_affects: Vec::new(),
+            };
+            self.finding(Draft {
+                finding,
+                types: Vec::new(),
+            });
+        }
+    }
+
+    fn finding(&mut self, draft: Draft) {
+        let new = &draft.finding;
+        let key = (new.type_name.clone(), new.kind, new.member.clone());
+        let known = self.findings.entry(key).or_default();
+        let fits = |old: &&mut Draft| {
+            new.sides.iter().all(|view| {
+                old.finding
+                    .sides
+                    .iter()
+                    .filter(|other| other.side == view.side)
+                    .all(|other| other.text == view.text)
+            })
+        };
+        let Some(old) = known.iter_mut().find(fits) else {
+            return known.push(draft);
+        };
+        for view in draft.finding.sides {
+            if !old
+                .finding
+                .sides
+                .iter()
+                .any(|other| other.side == view.side)
+            {
+                old.finding.sides.push(view);
+            }
+        }
+        for (side, ty) in draft.types {
+            if !old.types.iter().any(|(other, _)| *other == side) {
+                old.types.push((side, ty));
+            }
+        }
+        for reached in draft.finding.reached {
+            let all = &mut old.finding.reached;
+            if all.len() < MAX_REACHED && !all.iter().any(|other| other.root == reached.root) {
+                all.push(reached);
+            }
+        }
+        old.finding.more_roots = old.finding.more_roots.max(draft.finding.more_roots);
+        let affected: BTreeSet<String> = old
+            .finding
+            .also_affects
+            .drain(..)
+            .chain(draft.finding.also_affects)
+            .collect();
+        old.finding.also_affects = affected.into_iter().collect();
+    }
+
+    /// Everything, sorted: errors before warnings, then by type.
+    pub(crate) fn finish(self, graph: &Graph<'_>) -> (Vec<Finding>, Vec<Unproved>) {
+        let mut findings: Vec<Finding> = self
+            .findings
+            .into_values()
+            .flatten()
+            .map(|draft| Finding {
+                table: table::fields(graph, &draft.types),
+                ..draft.finding
+            })
+            .collect();
+        findings.sort_by_key(|finding| finding.kind.severity());
+        let unproved = self
+            .unproved
+            .into_iter()
+            .map(|((reason, subject, sides), reached)| Unproved {
+                reason,
+                subject,
+                sides,
+                reached,
+            })
+            .collect();
+        (findings, unproved)
+    }
+}

@@ -1,0 +1,152 @@
+//! What is said about sides and roots as a whole: which were selected, which have no partner, who compiled them.
+//!
+//! Invariant: every selected static is compared, or named among what is unproved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::explain::Collected;
+use crate::input::StaticRef;
+use crate::matching::Matching;
+use crate::model::{Graph, Static};
+use crate::names;
+use crate::pairing::{Pairing, StaticId};
+use crate::report::{Producer, Reason};
+
+/// The statics of each side for which `select` is true.
+pub(crate) fn select(
+    graph: &Graph<'_>,
+    sides: usize,
+    select: &(dyn Fn(&StaticRef<'_>) -> bool + Sync),
+) -> Vec<Vec<StaticId>> {
+    let mut result = vec![Vec::new(); sides];
+    for (index, var) in graph.statics.iter().enumerate() {
+        let unit = graph.unit(var.unit);
+        let shown = StaticRef {
+            side: unit.side,
+            object: unit.object,
+            name: &var.name,
+            linkage_name: var.linkage_name,
+            location: var.location,
+        };
+        if select(&shown) {
+            result[unit.side].push(StaticId(index as u32));
+        }
+    }
+    result
+}
+
+/// Reports statics with too many candidates.
+pub(crate) fn undecided(
+    graph: &Graph<'_>,
+    matching: &Matching,
+    sides: [usize; 2],
+    to: &mut Collected,
+) {
+    for id in &matching.undecided {
+        to.unproved(
+            Reason::TooManyCandidates,
+            graph.var(*id).name.clone(),
+            sides.to_vec(),
+            None,
+        );
+    }
+}
+
+/// Reports statics that some side lacks, with the sides that have them.
+pub(crate) fn one_sided(
+    graph: &Graph<'_>,
+    roots: &[Vec<StaticId>],
+    paired: &[Pairing],
+    to: &mut Collected,
+) {
+    let key = |var: &Static<'_>| names::without_numbers(&var.name).into_owned();
+    let lonely = || {
+        paired
+            .iter()
+            .flat_map(|pairing| pairing.only_a.iter().chain(&pairing.only_b))
+    };
+    let wanted: BTreeSet<String> = lonely().map(|id| key(graph.var(*id))).collect();
+    let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (side, ids) in roots.iter().enumerate() {
+        for key in ids
+            .iter()
+            .map(|id| key(graph.var(*id)))
+            .filter(|key| wanted.contains(key))
+        {
+            having.entry(key).or_default().insert(side);
+        }
+    }
+    for id in lonely() {
+        let var = graph.var(*id);
+        let own = graph.unit(var.unit).side;
+        let all = having
+            .get(&key(var))
+            .filter(|sides| sides.len() < roots.len());
+        // If every side has the name, then in different numbers: only this one's is without a partner.
+        let sides = all.map_or(vec![own], |sides| sides.iter().copied().collect());
+        to.unproved(Reason::OneSided, var.name.clone(), sides, None);
+    }
+}
+
+/// Reports sides whose types are elsewhere or nowhere, and sides of another byte order.
+pub(crate) fn whole_sides(graph: &Graph<'_>, sides: usize, to: &mut Collected) {
+    for side in 0..sides {
+        let units = || graph.units.iter().filter(move |unit| unit.side == side);
+        if units().any(|unit| unit.skeleton) {
+            let reason = Reason::Unreadable("units whose types are in .dwo files");
+            to.unproved(
+                reason,
+                "split debug information".to_owned(),
+                vec![side],
+                None,
+            );
+        }
+        if units().all(|unit| unit.offsets.is_empty()) {
+            to.unproved(Reason::NoTypes, "types".to_owned(), vec![side], None);
+        }
+    }
+    to.byte_orders(graph, sides);
+}
+
+/// Number of roots of the first side that were compared with every other side.
+pub(crate) fn compared(roots: &[Vec<StaticId>], paired: &[Pairing]) -> usize {
+    let with: Vec<BTreeSet<StaticId>> = paired
+        .iter()
+        .map(|pairing| {
+            pairing
+                .groups
+                .iter()
+                .flat_map(|group| group.a.iter().copied())
+                .collect()
+        })
+        .collect();
+    match (roots.first(), with.is_empty()) {
+        (Some(first), false) => first
+            .iter()
+            .filter(|id| with.iter().all(|paired| paired.contains(id)))
+            .count(),
+        _ => 0,
+    }
+}
+
+/// Compilers of each side, without their flags, which name the CPU.
+pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
+    let mut result = Vec::new();
+    for side in 0..sides {
+        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        for unit in graph
+            .units
+            .iter()
+            .filter(|unit| unit.side == side && !unit.offsets.is_empty())
+        {
+            let text = unit.producer.split(" -").next().unwrap_or("");
+            *count.entry(text).or_default() += 1;
+        }
+        result.extend(count.into_iter().map(|(text, units)| Producer {
+            side,
+            text: text.to_owned(),
+            units,
+        }));
+    }
+    result
+}
