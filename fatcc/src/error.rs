@@ -211,12 +211,12 @@ pub enum Error {
         least: u64,
     },
     /// A program that comes in a Debian package is not there.
-    #[error("{program} is not installed (apt-get install {package})")]
+    #[error("{program} is not installed (apt-get install {})", packages.join(" or "))]
     Missing {
         /// The program.
         program: &'static str,
-        /// The package.
-        package: &'static str,
+        /// The package, one of these.
+        packages: &'static [&'static str],
     },
     /// QEMU did not become ready, or did not answer.
     #[error("QEMU of the {cpu} CPU failed: {reason}{}", said(stderr))]
@@ -278,8 +278,11 @@ fn said(stderr: &[String]) -> String {
 }
 
 /// The error and its causes, as shown to people: a line each, the causes indented. A cause whose words its effect
-/// already contains is left out.
+/// already contains is left out. The linker's words, which editors know, come first and as they are.
 pub fn render(error: &(dyn StdError + 'static)) -> String {
+    if let Some(Error::Link { source, .. }) = error.downcast_ref::<Error>() {
+        return format!("{source}\nerror: {error}");
+    }
     let mut shown = error.to_string();
     let mut text = format!("error: {shown}");
     let mut cause = error.source();

@@ -20,8 +20,8 @@ pub struct Isa {
     pub boot: u64,
     /// The system emulator's program.
     pub qemu: &'static str,
-    /// Debian package that has [`Isa::qemu`].
-    pub qemu_package: &'static str,
+    /// The Debian package that has [`Isa::qemu`] is the first of these that the distribution has.
+    pub qemu_packages: &'static [&'static str],
     /// Arguments of its machine, CPU, boot and devices. What all machines have alike is in `machine`.
     pub qemu_arguments: fn(&Setup) -> Vec<String>,
     /// What the emulator's exit status says of the run.

@@ -371,7 +371,7 @@ impl Machine {
             |source| match source.kind() {
                 io::ErrorKind::NotFound => Error::Missing {
                     program: isa.qemu,
-                    package: isa.qemu_package,
+                    packages: isa.qemu_packages,
                 },
                 _ => Error::Start {
                     program: isa.qemu.into(),

@@ -34,6 +34,8 @@ pub enum Install {
     Packages(&'static [&'static str]),
     /// By this rustup component; where rustup cannot, by these Debian packages.
     Component(&'static str, &'static [&'static str]),
+    /// By the first of these Debian packages that the distribution has.
+    FirstOf(&'static [&'static str]),
     /// By a toolchain of rustup.
     Rustup,
 }
@@ -49,6 +51,7 @@ impl Install {
                     packages.join(" ")
                 )
             }
+            Install::FirstOf(packages) => format!("apt-get install {}", packages.join(" or ")),
             Install::Rustup => "rustup toolchain install stable".to_owned(),
         }
     }
@@ -158,8 +161,11 @@ pub fn tools() -> Vec<Tool> {
         },
     ];
     for isa in ISAS {
-        let packages: &'static [&'static str] = std::slice::from_ref(&isa.qemu_package);
-        tools.push(program(isa.qemu, Need::Run, Install::Packages(packages)));
+        tools.push(program(
+            isa.qemu,
+            Need::Run,
+            Install::FirstOf(isa.qemu_packages),
+        ));
     }
     tools.push(program(
         "qemu-riscv64",

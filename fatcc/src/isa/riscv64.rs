@@ -12,7 +12,7 @@ pub(super) static ISA: Isa = Isa {
     target: "riscv64imac-unknown-none-elf",
     boot: RISCV64_BOOT,
     qemu: "qemu-system-riscv64",
-    qemu_package: "qemu-system-misc",
+    qemu_packages: &["qemu-system-riscv", "qemu-system-misc"],
     qemu_arguments,
     end,
 };

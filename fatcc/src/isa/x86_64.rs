@@ -12,7 +12,7 @@ pub(super) static ISA: Isa = Isa {
     target: "x86_64-unknown-none",
     boot: X86_64_BOOT,
     qemu: "qemu-system-x86_64",
-    qemu_package: "qemu-system-x86",
+    qemu_packages: &["qemu-system-x86"],
     qemu_arguments,
     end,
 };
