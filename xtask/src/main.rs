@@ -1,2 +1,58 @@
-//! xtask
-fn main() {}
+//! The project's commands: `cargo xtask demo` and `cargo xtask test`.
+//!
+//! Each does everything from a machine with nothing but cargo, git and a C compiler: it installs what is missing, or
+//! says how, builds, and runs. Nothing is skipped because it is missing.
+
+mod check;
+mod demo;
+mod error;
+mod http;
+mod progress;
+mod setup;
+mod stream;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's commands
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Subcommand)]
+enum Subcommands {
+    /// Boot the web server whose TCP runs on one CPU and whose HTTP on another
+    Demo {
+        /// Test it by its clients' view and end, instead of serving until Ctrl-C
+        #[arg(long)]
+        check: bool,
+        /// Port on 127.0.0.1 [default: 8080, or a free one if that is taken; with --check a free one]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Run all tests, then the demo's check
+    Test,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = fatcc::role::play() {
+        return code;
+    }
+    let result = match CommandLine::parse().command {
+        Subcommands::Demo { check: false, port } => demo::serve(port),
+        Subcommands::Demo { check: true, port } => demo::check(port),
+        Subcommands::Test => test::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{}", error.rendered());
+            ExitCode::FAILURE
+        }
+    }
+}

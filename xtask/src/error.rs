@@ -1,0 +1,158 @@
+//! Everything that can go wrong in a command. Shown by `fatcc`'s renderer.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use fatcc::error::render;
+use fatcc::machine::{NotSeen, Outcome};
+
+use crate::http::HttpError;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Build or machine failed.
+    #[error(transparent)]
+    Fat(#[from] fatcc::error::Error),
+    /// A program could not be started.
+    #[error("could not start {program}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A call to the system failed.
+    #[error("could not {doing}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Packages are missing, and only the administrator can install them.
+    #[error("{} missing; install it by\n  {line}", missing.join(", "))]
+    NotRoot {
+        /// What is missing.
+        missing: Vec<&'static str>,
+        /// What to do.
+        line: String,
+    },
+    /// Something is missing that cannot be installed from here.
+    #[error("missing:\n{report}")]
+    Missing {
+        /// A line for each tool, with what installs it.
+        report: String,
+    },
+    /// `apt-get` failed, and said why.
+    #[error("apt-get could not install {} ({status})", packages.join(" "))]
+    Install {
+        /// What was to be installed.
+        packages: Vec<String>,
+        /// Its status.
+        status: ExitStatus,
+    },
+    /// Tests failed.
+    #[error("cargo test failed ({status})")]
+    Tests {
+        /// Its status.
+        status: ExitStatus,
+    },
+    /// The server never said that it listens.
+    #[error("the program did not write `{words}`: {source}\n{consoles}")]
+    NotReady {
+        /// What was waited for.
+        words: &'static str,
+        /// Why it did not come.
+        source: NotSeen,
+        /// Last lines of the consoles.
+        consoles: String,
+    },
+    /// The machine ended by itself.
+    #[error("the machine has ended: {0}")]
+    Ended(Outcome),
+    /// A check failed.
+    #[error("check failed: {what}\n{consoles}")]
+    Check {
+        /// Which one.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Wrong,
+        /// Last lines of the consoles.
+        consoles: String,
+    },
+}
+
+impl Error {
+    /// The error as shown to people.
+    pub fn rendered(&self) -> String {
+        match self {
+            Error::Fat(error) => render(error),
+            error => render(error),
+        }
+    }
+}
+
+/// What a check found wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// No usable answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Another status than expected.
+    #[error("{request} was answered with status {seen}, not {expected}")]
+    Status {
+        /// The request.
+        request: String,
+        /// As expected.
+        expected: u16,
+        /// As seen.
+        seen: u16,
+    },
+    /// A field of the answer is not what it must be.
+    #[error("{field} is `{seen}`, not `{expected}`")]
+    Field {
+        /// What.
+        field: &'static str,
+        /// As expected.
+        expected: String,
+        /// As seen.
+        seen: String,
+    },
+    /// The answer's body is no JSON of the expected form.
+    #[error("{path} is not of the expected form: {source} in `{body}`")]
+    Json {
+        /// Where it comes from.
+        path: &'static str,
+        /// What the parser said.
+        source: serde_json::Error,
+        /// What came.
+        body: String,
+    },
+    /// The server's own checks failed.
+    #[error("the self-test failed:\n{}", failed.join("\n"))]
+    SelfTest {
+        /// A line for each failed check.
+        failed: Vec<String>,
+    },
+    /// A CPU was never rung.
+    #[error("the doorbell count of {cpu} did not grow: {before} before, {after} after")]
+    Doorbell {
+        /// Which one.
+        cpu: String,
+        /// Count before.
+        before: u64,
+        /// Count after.
+        after: u64,
+    },
+    /// It took longer than all checks may take.
+    #[error("time is over: all checks together may take {} s", limit.as_secs())]
+    TimedOut {
+        /// What they may take.
+        limit: Duration,
+    },
+}
