@@ -20,7 +20,8 @@
 //! | `frame_pointer()`, `caller(frame)`, `stacks()` | for backtraces |
 //! | `gates_mapped()` | whether function pointers may be called yet |
 //!
-//! Functions whose address hardware needs (trap vectors, entries) are labels inside assembly, never Rust functions:
+//! What only one ISA has must not be called through pointers, for it has no code on the others: no `dyn`, and that
+//! includes formatting, of types that a folder defines. Functions whose address hardware needs (trap vectors, entries) are labels inside assembly, never Rust functions:
 //! a Rust function whose address is taken needs code on every ISA.
 
 #[cfg(not(target_os = "none"))]

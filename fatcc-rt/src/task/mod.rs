@@ -61,6 +61,9 @@ static LIVE: AtomicUsize = AtomicUsize::new(0);
 /// Longest sleep where CPUs cannot interrupt each other, in nanoseconds.
 const POLL_INTERVAL: u64 = 500_000;
 
+/// Polls of tasks between two looks at the timers.
+const POLLS_PER_LOOK: u32 = 16;
+
 /// One task.
 pub(crate) struct Task {
     state: AtomicU32,
@@ -207,11 +210,19 @@ pub(crate) fn live() -> usize {
 pub(crate) fn run(cpu: Cpu) {
     let record = cpu.record();
     loop {
-        record.timers.fire(time::nanoseconds());
-        match record.queue.pop() {
-            Some(task) => task.run(cpu),
-            None if boot::finished() => break,
-            None => sleep_until_work(cpu),
+        record.timers.fire();
+        let mut polled = 0;
+        while polled < POLLS_PER_LOOK
+            && let Some(task) = record.queue.pop()
+        {
+            task.run(cpu);
+            polled += 1;
+        }
+        if polled == 0 {
+            if boot::finished() {
+                break;
+            }
+            sleep_until_work(cpu);
         }
     }
     // On the host the others have to end by themselves.

@@ -6,6 +6,8 @@
 use alloc::collections::BTreeMap;
 use core::future::Future;
 use core::pin::{Pin, pin};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
@@ -15,8 +17,13 @@ use crate::time;
 
 /// The timers of one CPU.
 pub(crate) struct Timers {
+    /// The earliest deadline, or [`NEVER`]: reading the clock costs more than looking here. Written under the lock. Only
+    /// the own CPU makes it earlier, so that CPU never sees it later than it is.
+    earliest: AtomicU64,
     list: Mutex<List>,
 }
+
+const NEVER: u64 = u64::MAX;
 
 /// Deadline in nanoseconds, and a number that makes it unique.
 type Key = (u64, u64);
@@ -28,48 +35,60 @@ struct List {
 
 impl Timers {
     pub(crate) const fn new() -> Timers {
+        let list = List {
+            next_number: 0,
+            wakers: BTreeMap::new(),
+        };
         Timers {
-            list: Mutex::new(List {
-                next_number: 0,
-                wakers: BTreeMap::new(),
-            }),
+            earliest: AtomicU64::new(NEVER),
+            list: Mutex::new(list),
         }
     }
 
     fn add(&self, deadline: u64, waker: Waker) -> Key {
-        let mut list = self.list.lock();
-        let key = (deadline, list.next_number);
-        list.next_number += 1;
-        list.wakers.insert(key, waker);
-        key
+        self.change(|list| {
+            let key = (deadline, list.next_number);
+            list.next_number += 1;
+            list.wakers.insert(key, waker);
+            key
+        })
     }
 
     fn remove(&self, key: Key) {
-        let removed = self.list.lock().wakers.remove(&key);
+        let removed = self.change(|list| list.wakers.remove(&key));
         // Outside of the lock: it may be the last reference to a task.
         drop(removed);
     }
 
-    /// Wakes everything whose deadline is not after `now`.
-    pub(crate) fn fire(&self, now: u64) {
-        while let Some(waker) = self.pop(now) {
-            waker.wake();
+    /// Wakes everything whose deadline has come.
+    pub(crate) fn fire(&self) {
+        if self.next_deadline().is_none() {
+            return;
         }
-    }
-
-    fn pop(&self, now: u64) -> Option<Waker> {
-        let mut list = self.list.lock();
-        let first = list.wakers.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        let now = time::nanoseconds();
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            let due = self.change(|list| {
+                let first = list.wakers.first_entry()?;
+                (first.key().0 <= now).then(|| first.remove())
+            });
+            if let Some(waker) = due {
+                waker.wake();
+            }
+        }
     }
 
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.list
-            .lock()
-            .wakers
-            .first_key_value()
-            .map(|(key, _)| key.0)
+        Some(self.earliest.load(Relaxed)).filter(|earliest| *earliest != NEVER)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut List) -> T) -> T {
+        let mut list = self.list.lock();
+        let result = change(&mut list);
+        let first = list.wakers.first_key_value();
+        let earliest = first.map_or(NEVER, |(key, _)| key.0);
+        self.earliest.store(earliest, Relaxed);
+        result
     }
 }
 
@@ -81,7 +100,8 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until [`time::now`] is `deadline`.
 pub fn sleep_until(deadline: Duration) -> Sleep {
     Sleep {
-        deadline: u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX),
+        deadline: u64::try_from(deadline.as_nanos())
+            .map_or(NEVER - 1, |deadline| deadline.min(NEVER - 1)),
         timer: None,
     }
 }

@@ -4,14 +4,13 @@
 //! calls [`riscv64_trap`]. The entry is a label within an assembly function, so that no function's address is taken.
 
 use core::arch::{asm, global_asm};
-use core::fmt;
 
 use super::{
-    RISCV64_FAULT_STACK, RISCV64_FAULT_STACK_SIZE, RISCV64_STACK, RISCV64_STACK_SIZE, cpu_index,
-    plic, set_timer,
+    RISCV64_FAULT_STACK, RISCV64_FAULT_STACK_SIZE, RISCV64_STACK, RISCV64_STACK_SIZE, plic,
+    set_timer,
 };
 use crate::cpu::Cpu;
-use crate::image::Image;
+use crate::panic::{Cause, Fault};
 use crate::{doorbell, irq, panic};
 
 global_asm!(
@@ -135,59 +134,45 @@ const NAMES: [&str; 16] = [
     "store page fault",
 ];
 
+/// The report is made by shared code: nothing here may be formatted by `dyn`, which would need it on every ISA.
 fn exception(frame: &Frame, cause: usize) -> ! {
+    const INSTRUCTION_PAGE_FAULT: usize = 12;
+    const PAGE_FAULTS: [usize; 2] = [13, 15];
     if !super::gates_mapped() {
-        // Formatting calls through function pointers.
         super::console_write(b"exception before the page tables are set\n");
         super::exit(101);
     }
     let value: usize;
     // SAFETY: reads a register.
     unsafe { asm!("csrr {}, stval", out(reg) value) };
-    let what = Explained { cause, value };
-    let name = NAMES.get(cause).unwrap_or(&"unknown exception");
-    let frame_pointer = frame.registers[7];
-    panic::fail(
-        format_args!("{name}, stval {value:#x}{what}\n{frame}"),
-        frame_pointer,
-        Some(frame.pc),
-    )
-}
-
-/// What a page fault means here.
-struct Explained {
-    cause: usize,
-    value: usize,
-}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        const INSTRUCTION_PAGE_FAULT: usize = 12;
-        const PAGE_FAULTS: [usize; 2] = [13, 15];
-        if self.cause == INSTRUCTION_PAGE_FAULT {
-            return panic::explain_jump(f, self.value, cpu_index(), Image::this());
-        }
-        let guard = super::guards().contains(&(self.value as u64 & !0xfff));
-        if guard && PAGE_FAULTS.contains(&self.cause) {
-            f.write_str(": the stack is full")
-        } else {
-            Ok(())
-        }
+    let guard = super::guards().contains(&(value as u64 & !0xfff));
+    let (cause_here, caller) = match cause {
+        // Of a jump, who called is still in `ra`.
+        INSTRUCTION_PAGE_FAULT => (Cause::Jump(value), Some(frame.registers[0])),
+        _ if PAGE_FAULTS.contains(&cause) && guard => (Cause::StackFull, None),
+        _ if PAGE_FAULTS.contains(&cause) => (Cause::Access(value), None),
+        _ => (Cause::Other, None),
+    };
+    let mut registers = [("pc", frame.pc as u64); 33];
+    for (register, (name, value)) in registers[1..]
+        .iter_mut()
+        .zip(REGISTERS.iter().zip(frame.registers))
+    {
+        *register = (*name, value as u64);
     }
+    registers[32] = ("sst", frame.status as u64);
+    panic::fault(&Fault {
+        name: NAMES.get(cause).copied().unwrap_or("unknown exception"),
+        code: value as u64,
+        cause: cause_here,
+        at: frame.pc,
+        caller,
+        frame: frame.registers[7],
+        registers: &registers,
+    })
 }
 
 const REGISTERS: [&str; 31] = [
     "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6",
     "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 ];
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "  pc  {:016x}", self.pc)?;
-        for (index, (name, value)) in REGISTERS.iter().zip(self.registers).enumerate() {
-            let before = if index % 4 == 3 { "\n  " } else { "  " };
-            write!(f, "{before}{name:<3} {value:016x}")?;
-        }
-        Ok(())
-    }
-}

@@ -5,11 +5,10 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::fmt;
 
-use super::{X86_64_FAULT_STACK, apic, cpu_index};
+use super::{X86_64_FAULT_STACK, apic};
 use crate::cpu::Cpu;
-use crate::image::Image;
+use crate::panic::{Cause, Fault};
 use crate::{doorbell, panic};
 
 pub(super) const TIMER: u8 = 0x40;
@@ -235,64 +234,55 @@ const NAMES: [&str; 32] = [
     "reserved 31",
 ];
 
+/// The report is made by shared code: nothing here may be formatted by `dyn`, which would need it on every ISA.
 fn exception(frame: &Frame) -> ! {
+    const PAGE_FAULT: u64 = 14;
+    const DOUBLE_FAULT: u64 = 8;
     let cr2: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr2", out(reg) cr2) };
-    let name = NAMES[frame.vector as usize];
-    let what = Explained { frame, cr2 };
-    let message = format_args!("{name}, error code {:#x}{what}\n{frame}", frame.error);
-    panic::fail(message, frame.rbp as usize, Some(frame.rip as usize))
+    let guard = super::guards().contains(&(cr2 & !0xfff));
+    let (cause, caller) = match frame.vector {
+        DOUBLE_FAULT if guard => (Cause::StackFull, None),
+        PAGE_FAULT if cr2 == frame.rip => (Cause::Jump(cr2 as usize), top_of_stack(frame)),
+        PAGE_FAULT => (Cause::Access(cr2 as usize), None),
+        _ => (Cause::Other, None),
+    };
+    panic::fault(&Fault {
+        name: NAMES[frame.vector as usize],
+        code: frame.error,
+        cause,
+        at: frame.rip as usize,
+        caller,
+        frame: frame.rbp as usize,
+        registers: &[
+            ("rip", frame.rip),
+            ("rsp", frame.rsp),
+            ("rfl", frame.rflags),
+            ("rax", frame.rax),
+            ("rbx", frame.rbx),
+            ("rcx", frame.rcx),
+            ("rdx", frame.rdx),
+            ("rsi", frame.rsi),
+            ("rdi", frame.rdi),
+            ("rbp", frame.rbp),
+            ("r8", frame.r8),
+            ("r9", frame.r9),
+            ("r10", frame.r10),
+            ("r11", frame.r11),
+            ("r12", frame.r12),
+            ("r13", frame.r13),
+            ("r14", frame.r14),
+            ("r15", frame.r15),
+        ],
+    })
 }
 
-/// What a page fault means here.
-struct Explained<'a> {
-    frame: &'a Frame,
-    cr2: u64,
-}
-
-impl fmt::Display for Explained<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        const PAGE_FAULT: u64 = 14;
-        const DOUBLE_FAULT: u64 = 8;
-        let guard = super::guards().contains(&(self.cr2 & !0xfff));
-        match self.frame.vector {
-            DOUBLE_FAULT if guard => f.write_str(": the stack is full"),
-            PAGE_FAULT if self.cr2 == self.frame.rip => {
-                panic::explain_jump(f, self.cr2 as usize, cpu_index(), Image::this())
-            }
-            PAGE_FAULT => write!(f, " at address {:#x}", self.cr2),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Frame {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(
-            f,
-            "  rip {:016x}  rsp {:016x}  rflags {:x}",
-            self.rip, self.rsp, self.rflags
-        )?;
-        writeln!(
-            f,
-            "  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}",
-            self.rax, self.rbx, self.rcx, self.rdx
-        )?;
-        writeln!(
-            f,
-            "  rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}",
-            self.rsi, self.rdi, self.rbp, self.r8
-        )?;
-        writeln!(
-            f,
-            "  r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}",
-            self.r9, self.r10, self.r11, self.r12
-        )?;
-        write!(
-            f,
-            "  r13 {:016x}  r14 {:016x}  r15 {:016x}",
-            self.r13, self.r14, self.r15
-        )
-    }
+/// Where a jump came from whose target could not be executed: the call has put that there.
+fn top_of_stack(frame: &Frame) -> Option<usize> {
+    let rsp = frame.rsp as usize;
+    let on_stack = |stack: &core::ops::Range<usize>| stack.start <= rsp && rsp + 8 <= stack.end;
+    let good = rsp.is_multiple_of(8) && super::stacks().iter().any(on_stack);
+    // SAFETY: those 8 bytes are in a mapped stack.
+    good.then(|| unsafe { (rsp as *const usize).read() })
 }
