@@ -38,6 +38,8 @@ pub enum Reference {
     },
     /// A number.
     Absolute(u64),
+    /// Zero: a weak symbol that nothing defines.
+    WeakUndefined,
     /// The first byte of the image's header.
     ImageHeader,
 }
@@ -185,7 +187,7 @@ impl<'d> Marker<'_, 'd> {
             return Reference::ImageHeader;
         }
         if symbol.binding == STB_WEAK {
-            return Reference::Absolute(0);
+            return Reference::WeakUndefined;
         }
         let key = (program.sections[from.at()].slice, symbol.name);
         self.undefined

@@ -330,6 +330,7 @@ impl<'d> Program<'d> {
                 let section = SectionId::next(self.sections.len());
                 self.sections.push(Section {
                     kind: SectionKind::Bss,
+                    writable: true,
                     align: symbol.value,
                     size: symbol.size,
                     ..Section::empty(slice, id, 0, "COMMON")
@@ -549,7 +550,7 @@ pub fn split<'d>(file: &str, section: &ElfSection<'d>) -> Result<Vec<(u64, &'d [
         },
         expected,
     };
-    if section.data.len() % width != 0 {
+    if !section.data.len().is_multiple_of(width) {
         return Err(bad(format!(
             "a size that is a multiple of the entry size {width}"
         )));

@@ -28,7 +28,7 @@ impl Values<'_, '_> {
     /// `S` of a reference. A live section refers to live ones only, and those have addresses.
     pub fn symbol(&self, reference: Reference) -> u64 {
         match reference {
-            Reference::Nothing => 0,
+            Reference::Nothing | Reference::WeakUndefined => 0,
             Reference::Absolute(value) => value,
             Reference::ImageHeader => self.layout.header,
             Reference::Gate { function, adjust } => self
@@ -57,6 +57,9 @@ impl Values<'_, '_> {
             let start = relocation.offset as usize;
             let field = &mut bytes[start..start + rule.field.bytes];
             let place = address.wrapping_add(relocation.offset);
+            if let Some(make_absolute) = self.absolute_form(rule, *reference) {
+                make_absolute(field);
+            }
             let value = match rule.expression {
                 Expression::LowOfPair => match self.high_part(id, *reference) {
                     Some(value) => value,
@@ -98,6 +101,9 @@ impl Values<'_, '_> {
         let value = self
             .symbol(reference)
             .wrapping_add_signed(relocation.addend);
+        if self.absolute_form(relocation.rule, reference).is_some() {
+            return i128::from(value as i64);
+        }
         let old = (relocation.rule.field.read)(field);
         match relocation.rule.expression {
             Expression::Absolute if relocation.rule.field.range.0 < 0 => i128::from(value as i64),
@@ -113,6 +119,14 @@ impl Values<'_, '_> {
             Expression::Subtract => old.wrapping_sub(i128::from(value)),
             Expression::LowOfPair | Expression::Mark => 0,
         }
+    }
+
+    /// Zero is out of reach of code at high addresses: a test of a weak symbol that is not there needs an instruction
+    /// that loads a number instead of a distance.
+    fn absolute_form(&self, rule: &Rule, reference: Reference) -> Option<fn(&mut [u8])> {
+        (reference == Reference::WeakUndefined)
+            .then_some(rule.absolute_form)
+            .flatten()
     }
 
     fn got_slot(&self, slice: SliceId, reference: Reference) -> u64 {

@@ -2,7 +2,9 @@
 //!
 //! Read-only atoms without a name have no identity but their content: equal ones fall into one class, whatever slice or
 //! object they come from, and a class that every slice has is shared. Named data is shared by name (the clusters), and
-//! then everything about it must be equal: size, alignment, kind, bytes, and what its addresses refer to.
+//! then everything about it must be equal: size, kind, bytes, and what its addresses refer to. A section's alignment is
+//! the compiler's choice (C compilers align arrays by their own taste), so the strictest one holds for all; that a
+//! *type's* alignment is the same is for `abi-check` to prove.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -202,6 +204,7 @@ impl Context<'_, '_> {
     fn meaning(&self, reference: &Reference, addend: i64) -> Meaning {
         match *reference {
             Reference::Nothing => Meaning::Nothing,
+            Reference::WeakUndefined => Meaning::Absolute(addend as u64),
             Reference::Gate { function, adjust } => {
                 Meaning::Gate(self.functions.gate(function), adjust + addend)
             }
@@ -267,8 +270,7 @@ impl Context<'_, '_> {
             for (byte, value) in side.bytes[base..].iter_mut().zip(section.data) {
                 *byte = Some(*value);
             }
-            side.kinds
-                .push((section.writable, section.align, *id, *start));
+            side.kinds.push((section.writable, *start));
             for (relocation, reference) in section
                 .relocations
                 .iter()
@@ -301,17 +303,7 @@ impl Context<'_, '_> {
         }
         if ka.0 != kb.0 {
             let name = |writable| if writable { "writable" } else { "read-only" }.to_owned();
-            return report(ka.3, "kind", [name(ka.0), name(kb.0)], None);
-        }
-        if cluster.members.len() == self.program.slices.len() && ka.1 != kb.1 {
-            let hint =
-                Some("give the type the same alignment on every ISA, e.g. #[repr(align(64))]");
-            return report(
-                ka.3,
-                "alignment",
-                [format!("{} bytes", ka.1), format!("{} bytes", kb.1)],
-                hint,
-            );
+            return report(ka.1, "kind", [name(ka.0), name(kb.0)], None);
         }
         let differing = a
             .bytes
@@ -465,8 +457,8 @@ struct Side {
     slice: SliceId,
     /// Bytes by offset in the cluster; `None` where the slice has nothing. Fields with addresses are zero.
     bytes: Vec<Option<u8>>,
-    /// Per section: writable, alignment, the section, its start.
-    kinds: Vec<(bool, u64, SectionId, u64)>,
+    /// Per section: writable, and its start.
+    kinds: Vec<(bool, u64)>,
     addresses: Vec<(u64, Relocation, Meaning)>,
 }
 

@@ -66,6 +66,25 @@ pub struct Rule {
     pub expression: Expression,
     /// Where and how the value is stored.
     pub field: Field,
+    /// Rewrites the instruction of a [`Expression::Relative`] rule into one that takes `S + A` in the same field.
+    pub absolute_form: Option<fn(&mut [u8])>,
+}
+
+impl Rule {
+    const fn new(raw: u32, name: &'static str, expression: Expression, field: Field) -> Self {
+        Self {
+            raw,
+            name,
+            expression,
+            field,
+            absolute_form: None,
+        }
+    }
+
+    const fn or_absolute(mut self, rewrite: fn(&mut [u8])) -> Self {
+        self.absolute_form = Some(rewrite);
+        self
+    }
 }
 
 /// What a relocation computes. `S` is the symbol's address, `A` the addend, `P` the place, `G` the address of the GOT

@@ -17,12 +17,7 @@ const R_RVC_JUMP: u32 = 45;
 const R_PLT32: u32 = 59;
 
 const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field) -> Rule {
-    Rule {
-        raw,
-        name,
-        expression,
-        field,
-    }
+    Rule::new(raw, name, expression, field)
 }
 
 /// A field inside an instruction, which a value of `bits` bits must fit.
@@ -90,15 +85,16 @@ static RULES: &[Rule] = &[
         Relative,
         instruction(4, 21, 2, write_jal),
     ),
-    rule(R_CALL, "R_RISCV_CALL", Relative, upper(8, write_call)),
+    rule(R_CALL, "R_RISCV_CALL", Relative, upper(8, write_call)).or_absolute(auipc_to_lui),
     rule(
         R_CALL_PLT,
         "R_RISCV_CALL_PLT",
         Relative,
         upper(8, write_call),
-    ),
+    )
+    .or_absolute(auipc_to_lui),
     rule(20, "R_RISCV_GOT_HI20", GotRelative, upper(4, write_upper)),
-    rule(23, "R_RISCV_PCREL_HI20", Relative, upper(4, write_upper)),
+    rule(23, "R_RISCV_PCREL_HI20", Relative, upper(4, write_upper)).or_absolute(auipc_to_lui),
     rule(24, "R_RISCV_PCREL_LO12_I", LowOfPair, lower(write_lower_i)),
     rule(25, "R_RISCV_PCREL_LO12_S", LowOfPair, lower(write_lower_s)),
     rule(26, "R_RISCV_HI20", Absolute, upper(4, write_upper)),
@@ -194,6 +190,11 @@ fn write_lower_i(field: &mut [u8], v: i128) {
 
 fn write_lower_s(field: &mut [u8], v: i128) {
     merge(field, 0x01ff_f07f, bits(v, 5, 7, 25) | bits(v, 0, 5, 7));
+}
+
+/// The two differ in one bit of the opcode.
+fn auipc_to_lui(field: &mut [u8]) {
+    field[0] |= 0x20;
 }
 
 /// `auipc` and `jalr`.

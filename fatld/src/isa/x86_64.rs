@@ -14,12 +14,7 @@ const R_GOTPCRELX: u32 = 41;
 const R_REX_GOTPCRELX: u32 = 42;
 
 const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field) -> Rule {
-    Rule {
-        raw,
-        name,
-        expression,
-        field,
-    }
+    Rule::new(raw, name, expression, field)
 }
 
 use Expression::{Absolute, GotRelative, Mark, Relative};

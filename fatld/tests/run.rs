@@ -1,0 +1,112 @@
+//! Images that run: each view, as a Linux process of its ISA, must give the answer that the source promises.
+
+mod common;
+
+use common::{Link, start};
+
+fn answers(sources: &[(&str, &str)], expected: i32) -> common::Linked {
+    let mut link = Link::new().c("start", &start());
+    for (name, source) in sources {
+        link = link.c(name, source);
+    }
+    let linked = link.ok();
+    assert_eq!(linked.run_views(), [Some(expected); 2], "{}", linked.map());
+    linked
+}
+
+#[test]
+fn calls_data_and_strings() {
+    let source = r#"
+        static const char text[] = "forty";
+        int counter = 30; int zeros[100];
+        int length(const char *s) { int n = 0; while (s[n]) n++; return n; }
+        int answer(void) { zeros[99] = counter; return zeros[99] + length(text) + length("seventh"); }
+    "#;
+    answers(&[("main", source)], 42);
+}
+
+#[test]
+fn function_pointers_in_tables_structs_and_arguments() {
+    let source = r#"
+        typedef int (*op)(int);
+        static int twice(int x) { return 2 * x; }
+        int more(int x) { return x + 1; }
+        struct device { const char *name; op run; } const devices[] = { { "twice", twice }, { "more", more } };
+        op volatile chosen = more;
+        static int apply(op f, int x) { return f(x); }
+        int answer(void) {
+            int sum = devices[0].run(5) + chosen(9) + apply(twice, 10);
+            return sum + (devices[1].run == chosen) + (devices[0].run != chosen);
+        }
+    "#;
+    let linked = answers(&[("main", source)], 42);
+    assert_eq!(
+        linked.map().matches("  more\n").count() + linked.map().matches("  twice\n").count(),
+        2,
+        "{}",
+        linked.map()
+    );
+}
+
+#[test]
+fn jump_tables_stay_private() {
+    let source = r#"
+        int step(int x) {
+            switch (x) {
+                case 0: return 3; case 1: return counter_of(7); case 2: return 11; case 3: return counter_of(2);
+                case 4: return 19; case 5: return counter_of(5); case 6: return 31; default: return 0;
+            }
+        }
+        int answer(void) { int sum = 0; for (int i = 0; i < 8; i++) sum += step(i); return sum; }
+    "#;
+    let source = format!("int counter_of(int); {source} int counter_of(int x) {{ return x * x; }}");
+    answers(&[("main", &source)], (3 + 49 + 11 + 4 + 19 + 25 + 31) % 256);
+}
+
+#[test]
+fn local_data_and_functions_of_two_files_with_one_name() {
+    let one = "static int hidden = 20; static int get(void) { return hidden; } int (*first(void))(void) { return get; }";
+    let two = "static int hidden = 22; static int get(void) { return hidden; } int (*second(void))(void) { return get; }";
+    let main = r#"
+        int (*first(void))(void); int (*second(void))(void);
+        int answer(void) { return first() == second() ? 1 : first()() + second()(); }
+    "#;
+    answers(&[("one", one), ("two", two), ("main", main)], 42);
+}
+
+#[test]
+fn several_data_in_one_section_stay_together() {
+    let data = "int a = 1; int b = 40; int *volatile p = &b; static int c = 1; int get(void) { return a + *p + c; }";
+    let link = Link::new()
+        .c("start", &start())
+        .c("main", "int get(void); int answer(void) { return get(); }")
+        // One ISA's compiler puts each datum into a section of its own, the other's puts them all into one.
+        .c_with(
+            "data",
+            data,
+            [&[], &["-fno-data-sections", "-fno-section-anchors"]],
+        );
+    assert_eq!(link.ok().run_views(), [Some(42); 2]);
+}
+
+#[test]
+fn weak_and_missing_weak_symbols() {
+    let main = r#"
+        __attribute__((weak)) int absent(void); __attribute__((weak)) int value(void) { return 1; }
+        int answer(void) { return absent ? 1 : value(); }
+    "#;
+    answers(
+        &[("main", main), ("strong", "int value(void) { return 42; }")],
+        42,
+    );
+}
+
+#[test]
+fn common_symbols() {
+    let link = Link::new().c("start", &start()).c_with(
+        "one",
+        "int pool[4]; int answer(void) { pool[3] = 42; return pool[3] + pool[0]; }",
+        [&["-fcommon"]; 2],
+    );
+    assert_eq!(link.ok().run_views(), [Some(42); 2]);
+}
