@@ -92,7 +92,12 @@ impl<F, const N: usize> Hash for FatFn<F, N> {
 
 impl<F, const N: usize> fmt::Debug for FatFn<F, N> {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "FatFn({:#x?})", self.elements)
+        f.write_str("FatFn[")?;
+        for (index, element) in self.elements.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{element:#x}")?;
+        }
+        f.write_str("]")
     }
 }
 

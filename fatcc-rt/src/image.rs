@@ -26,9 +26,8 @@ impl Image {
     /// `header` is followed by the records that it counts, and their addresses are good.
     pub(crate) unsafe fn at(header: *const Header) -> Image {
         // SAFETY: by the caller.
-        Image {
-            header: unsafe { &*header },
-        }
+        let header = unsafe { &*header };
+        Image { header }
     }
 
     pub(crate) fn header(self) -> &'static Header {

@@ -74,7 +74,11 @@ impl fmt::Display for Cause {
             Cause::Access(address) => write!(f, ": address {address:#x}"),
             Cause::Jump(address) => match image.isa_of_text(address) {
                 Some(isa) if isa != Cpu::current().index() => {
-                    write!(f, ": a jump into code of {}", image.isas()[isa].name())
+                    write!(f, ": a jump into code of {}", image.isas()[isa].name())?;
+                    match image::symbolize(address) {
+                        Some(function) => write!(f, ", {}", function.name),
+                        None => Ok(()),
+                    }
                 }
                 _ => write!(f, ": a jump to {address:#x}, which is no code"),
             },

@@ -1,7 +1,7 @@
 //! The time since boot.
 //!
 //! Each CPU reads its own clock; at boot all but the first one measure their distance to the first one's (the quickest
-//! of many exchanges counts), so the CPUs' times differ by a few microseconds then and by the drift of their clocks
+//! of several exchanges counts), so the CPUs' times differ by a few microseconds then and by the drift of their clocks
 //! later. On one CPU time never goes back; between CPUs an event may seem that much older than its cause.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -22,12 +22,16 @@ pub(crate) fn nanoseconds() -> u64 {
     arch::clock().wrapping_add(Cpu::current().record().clock_offset.load(Relaxed))
 }
 
-/// Exchanges per CPU.
-const EXCHANGES: u32 = 200;
+/// Nanoseconds of an exchange that is quick enough: both CPUs really ran at the same time.
+const QUICK: u64 = 10_000;
+/// Nanoseconds after which the best exchange has to do.
+const PATIENCE: u64 = 500_000_000;
+/// Number of a question that says that there will be no more.
+const THANKS: u32 = u32::MAX;
 
 /// How a CPU asks the first one for the time.
 struct Question {
-    /// Number of the question, from one.
+    /// Number of the question, from one; [`THANKS`] is the last.
     asked: AtomicU32,
     /// Number of the question that `answer` answers.
     answered: AtomicU32,
@@ -58,18 +62,25 @@ pub(crate) fn synchronize(cpu: Cpu) {
 }
 
 fn answer(question: &Question) {
-    for number in 1..=EXCHANGES {
-        while question.asked.load(Acquire) != number {
+    let mut number = 0;
+    while number != THANKS {
+        let asked = question.asked.load(Acquire);
+        if asked == number {
             arch::relax();
+            continue;
         }
+        number = asked;
         question.answer.store(nanoseconds(), Relaxed);
         question.answered.store(number, Release);
     }
 }
 
 fn ask(question: &Question) -> u64 {
+    let start = arch::clock();
     let mut best = (u64::MAX, 0);
-    for number in 1..=EXCHANGES {
+    let mut number = 0;
+    while best.0 > QUICK && arch::clock().wrapping_sub(start) < PATIENCE {
+        number += 1;
         let before = arch::clock();
         question.asked.store(number, Release);
         while question.answered.load(Acquire) != number {
@@ -85,5 +96,6 @@ fn ask(question: &Question) -> u64 {
             );
         }
     }
+    question.asked.store(THANKS, Release);
     best.1
 }
