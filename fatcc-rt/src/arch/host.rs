@@ -15,6 +15,7 @@ use fat_image::{GATE_SIZE, Header, Isa, MAGIC, VERSION};
 use crate::cpu::{self, Cpu};
 use crate::platform::MmioSlot;
 
+pub(crate) const AWAKE: u64 = 0;
 pub(crate) const LOCAL_INTERRUPTS: bool = false;
 
 /// Two ISAs, nothing else: enough for the CPUs to have names.

@@ -5,6 +5,7 @@
 //! | item | meaning |
 //! | --- | --- |
 //! | `LOCAL_INTERRUPTS` | whether the CPU has interrupts that a lock must keep out |
+//! | `AWAKE` | nanoseconds that a CPU without work stays awake |
 //! | `cpu_index()` | index of this CPU, which is the index of its instruction set in the image |
 //! | `image()` | the image's header |
 //! | `interrupts_enabled()`, `interrupts_enable()`, `interrupts_disable()` | of this CPU |

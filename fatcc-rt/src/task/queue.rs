@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::ptr::null_mut;
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Task;
@@ -9,6 +10,8 @@ use crate::sync::Mutex;
 
 /// Tasks in the order in which they were scheduled. It owns one reference to each.
 pub(crate) struct RunQueue {
+    /// Number of tasks, written under the lock: looking does not take it.
+    length: AtomicU32,
     ends: Mutex<Ends>,
 }
 
@@ -24,6 +27,7 @@ unsafe impl Send for Ends {}
 impl RunQueue {
     pub(crate) const fn new() -> RunQueue {
         RunQueue {
+            length: AtomicU32::new(0),
             ends: Mutex::new(Ends {
                 first: null_mut(),
                 last: null_mut(),
@@ -44,6 +48,7 @@ impl RunQueue {
             unsafe { &*ends.last }.next.store(task, Relaxed);
         }
         ends.last = task;
+        self.length.store(self.length.load(Relaxed) + 1, Relaxed);
     }
 
     /// Takes the first task off.
@@ -59,10 +64,12 @@ impl RunQueue {
         if ends.first.is_null() {
             ends.last = null_mut();
         }
+        self.length.store(self.length.load(Relaxed) - 1, Relaxed);
         Some(task)
     }
 
+    /// Whether there is none, at this moment.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ends.lock().first.is_null()
+        self.length.load(Relaxed) == 0
     }
 }

@@ -16,6 +16,7 @@ use crate::platform::MmioSlot;
 pub(crate) use crate::ivshmem::ring as doorbell_ring;
 pub(crate) use plic::{line_complete, line_open};
 
+pub(crate) const AWAKE: u64 = 50_000;
 pub(crate) const LOCAL_INTERRUPTS: bool = true;
 
 /// Core-local interruptor; its first word is hart 0's machine software interrupt.

@@ -20,6 +20,7 @@ use crate::platform::MmioSlot;
 pub(crate) use crate::ivshmem::ring as doorbell_ring;
 pub(crate) use clock::{clock, set_timer};
 
+pub(crate) const AWAKE: u64 = 50_000;
 pub(crate) const LOCAL_INTERRUPTS: bool = true;
 
 const COM1: u16 = 0x3f8;
