@@ -12,10 +12,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::matching::RootPair;
-use crate::model::{Graph, Shape};
-use crate::report::{Finding, Kind, Place, Reached, Reason, SideView, Unproved};
+use crate::model::{Graph, Member, Shape, TypeId};
+use crate::report::{Finding, Kind, Place, Reached, Reason, Severity, SideView, Unproved};
 use crate::table;
-use crate::walk::{Diff, Edge, Holders, Label, PairId, SourceLine, Walk};
+use crate::walk::{Diff, Edge, Holders, Label, Pair, PairId, SourceLine, Walk};
 
 /// Findings for which all roots are counted; further ones name one root.
 const MAX_COUNTED: usize = 256;
@@ -36,11 +36,50 @@ pub(crate) struct Explain<'e, 'g, 'a> {
     holders: Holders,
     /// How each pair was first reached; `None` if no chosen root reaches it.
     way: Vec<Option<Way<'a>>>,
+    /// For the structs that hold a variant's fields: what of them the enum around accounts for.
+    covered: Vec<Covered>,
     /// Pairs that hold a difference by value, and those with one.
     differs: Vec<bool>,
     /// Renamed pairs under which, through renamed pairs only, there is a difference.
     renamed_differs: Vec<bool>,
     counted: usize,
+    /// Whether a finding is an error.
+    found_error: bool,
+}
+
+/// What a variant's struct need not report, because all enums that hold it do. DWARF gives it the size and alignment of
+/// the whole enum, so an added variant or a repr changes the structs of all others.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Covered {
+    size: bool,
+    alignment: bool,
+    everything_derived: bool,
+}
+
+impl Covered {
+    fn by(pair: &Pair) -> Covered {
+        let has = |kind| pair.diffs.iter().any(|diff| diff.kind == kind);
+        Covered {
+            size: has(Kind::Size),
+            alignment: has(Kind::Alignment),
+            everything_derived: pair.diffs.iter().any(|diff| !diff.derived),
+        }
+    }
+
+    fn and(self, other: Covered) -> Covered {
+        Covered {
+            size: self.size && other.size,
+            alignment: self.alignment && other.alignment,
+            everything_derived: self.everything_derived && other.everything_derived,
+        }
+    }
+
+    fn covers(self, diff: &Diff) -> bool {
+        diff.derived
+            && (self.everything_derived
+                || (self.size && diff.kind == Kind::Size)
+                || (self.alignment && diff.kind == Kind::Alignment))
+    }
 }
 
 /// How a pair was reached.
@@ -59,7 +98,7 @@ pub(crate) struct Collected {
 
 struct Draft {
     finding: Finding,
-    types: Vec<(usize, crate::model::TypeId)>,
+    types: Vec<(usize, TypeId)>,
 }
 
 impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
@@ -69,10 +108,17 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let way = ways(walk, roots);
         let reachable = |id: &PairId| way[id.0 as usize].is_some();
         let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
-        let differs = holders.reaching(
-            all().filter(|id| !walk.pair(*id).diffs.is_empty()),
-            |_, by_value| by_value,
-        );
+        let covered = coverage(walk, &way);
+        let counts = |id: &PairId| {
+            let covered = covered[id.0 as usize];
+            walk.pair(*id)
+                .diffs
+                .iter()
+                .any(|diff| !covered.covers(diff))
+        };
+        let differs = holders.reaching(all().filter(counts).collect::<Vec<_>>(), |_, by_value| {
+            by_value
+        });
         let mut result = Explain {
             graph: walk.graph,
             walk,
@@ -80,9 +126,11 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             sides,
             holders,
             way: Vec::new(),
+            covered,
             differs,
             renamed_differs: Vec::new(),
             counted: 0,
+            found_error: false,
         };
         let guilty = all().filter(|id| walk.pair(*id).renamed && !result.own(*id).is_empty());
         result.renamed_differs = result
@@ -99,20 +147,30 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         for index in 0..self.roots.len() {
             self.root(index, to);
         }
-        for id in (0..self.walk.pairs.len() as u32).map(PairId) {
-            if self.way[id.0 as usize].is_none() {
+        let reached: Vec<PairId> = (0..self.walk.pairs.len() as u32)
+            .map(PairId)
+            .filter(|id| self.way[id.0 as usize].is_some())
+            .collect();
+        for id in &reached {
+            self.gaps(*id, to);
+            if self.walk.pair(*id).renamed {
                 continue;
             }
-            self.gaps(id, to);
-            if self.walk.pair(id).renamed {
-                continue;
+            for diff in self.own(*id) {
+                self.difference(*id, diff, to);
             }
-            for diff in self.own(id) {
-                self.difference(id, diff, to);
+            for edge in self.walk.edges(*id) {
+                if self.walk.pair(edge.to).renamed && !self.is_moved_niche(*id, edge) {
+                    self.renamed(*id, edge, to);
+                }
             }
-            for edge in self.walk.edges(id) {
-                if self.walk.pair(edge.to).renamed {
-                    self.renamed(id, edge, to);
+        }
+        // Types that hold each other by value cannot be, but malformed input has them: there, every difference follows
+        // from another one. It must not come out as equal.
+        if !self.found_error {
+            for id in reached {
+                for diff in &self.walk.pair(id).diffs {
+                    self.difference(id, diff, to);
                 }
             }
         }
@@ -129,8 +187,15 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
 
     /// The differences of a pair that do not follow from others.
     fn own(&self, id: PairId) -> Vec<&'e Diff> {
-        let diffs = &self.walk.pair(id).diffs;
-        let primary: Vec<&Diff> = diffs.iter().filter(|diff| !diff.derived).collect();
+        let covered = self.covered[id.0 as usize];
+        let diffs = || {
+            self.walk
+                .pair(id)
+                .diffs
+                .iter()
+                .filter(move |diff| !covered.covers(diff))
+        };
+        let primary: Vec<&Diff> = diffs().filter(|diff| !diff.derived).collect();
         let explained = || {
             let held = self.walk.edges(id).iter();
             held.filter(|edge| edge.by_value)
@@ -145,11 +210,19 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             Kind::Discriminant => 2,
             _ => 3,
         };
-        diffs
-            .iter()
-            .min_by_key(|diff| rank(diff))
-            .into_iter()
-            .collect()
+        diffs().min_by_key(|diff| rank(diff)).into_iter().collect()
+    }
+
+    /// Whether a discriminant of another type follows from something else: it lies in a field that differs.
+    fn is_moved_niche(&self, holder: PairId, discriminant: &Edge<'_>) -> bool {
+        let others = || {
+            self.walk
+                .edges(holder)
+                .iter()
+                .filter(|edge| edge.by_value && edge.label != Label::Discriminant)
+        };
+        discriminant.label == Label::Discriminant
+            && others().any(|edge| self.differs[edge.to.0 as usize])
     }
 
     fn root(&mut self, index: usize, to: &mut Collected) {
@@ -170,6 +243,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     path: var.name.clone(),
                 };
                 let (kind, text) = self.rename(id, Label::Field(None));
+                self.found_error |= kind.severity() == Severity::Error;
                 let finding = self.finding(
                     kind,
                     String::new(),
@@ -188,6 +262,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     }
 
     fn difference(&mut self, id: PairId, diff: &Diff, to: &mut Collected) {
+        self.found_error = true;
         let pair = self.walk.pair(id);
         let name = self.graph.type_name(pair.a);
         let whole = [pair.a, pair.b].map(|id| (self.graph.ty(id).unit, self.graph.ty(id).declared));
@@ -214,7 +289,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
 
     fn renamed(&mut self, holder: PairId, edge: &Edge<'a>, to: &mut Collected) {
         let pair = self.walk.pair(holder);
-        let (kind, text) = self.rename(edge.to, edge.label);
+        let (kind, types) = self.rename(edge.to, edge.label);
+        self.found_error |= kind.severity() == Severity::Error;
         let name = self.graph.type_name(pair.a);
         let member = match edge.label {
             Label::Field(name) | Label::Variant(name) => name.unwrap_or("(anonymous)"),
@@ -224,8 +300,24 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             Label::Pointee => "(pointee)",
             Label::SelfType => "(Self)",
         };
-        let at = [pair.a, pair.b].map(|id| self.member_line(id, member));
-        let reached = self.reached(edge.to, None);
+        let found = [pair.a, pair.b].map(|id| self.member(id, member));
+        let at = [0, 1].map(|side| {
+            let ty = self.graph.ty([pair.a, pair.b][side]);
+            let own = found[side]
+                .map(|member| member.declared)
+                .filter(|at| at.line != 0);
+            Some((ty.unit, own.unwrap_or(ty.declared)))
+        });
+        let [left, right] = types;
+        let describe = |side: usize, otherwise: String| match found[side] {
+            Some(member) => self
+                .graph
+                .describe(self.graph.ty([pair.a, pair.b][side]).unit, member),
+            None => otherwise,
+        };
+        let text = [describe(0, left), describe(1, right)];
+        let mut reached = self.reached(holder, None);
+        reached.path.push_str(&step(edge.label));
         let mut finding = self.finding(kind, name, Some(member.to_owned()), text, at, reached);
         self.context(holder, &mut finding);
         to.finding(Draft {
@@ -278,19 +370,14 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         None
     }
 
-    fn member_line(&self, id: crate::model::TypeId, name: &str) -> Option<SourceLine> {
-        let ty = self.graph.ty(id);
-        let member = match &ty.shape {
+    fn member(&self, id: TypeId, name: &str) -> Option<&'g Member<'a>> {
+        match &self.graph.ty(id).shape {
             Shape::Record(record) => record
                 .members
                 .iter()
                 .find(|member| member.name == Some(name)),
             _ => None,
-        };
-        let own = member
-            .map(|member| member.declared)
-            .filter(|declared| declared.line != 0);
-        Some((ty.unit, own.unwrap_or(ty.declared)))
+        }
     }
 
     fn finding(
@@ -349,7 +436,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         finding.also_affects = names.into_iter().collect();
     }
 
-    fn table_types(&self, id: PairId) -> Vec<(usize, crate::model::TypeId)> {
+    fn table_types(&self, id: PairId) -> Vec<(usize, TypeId)> {
         let pair = self.walk.pair(id);
         match self.graph.ty(pair.a).shape {
             Shape::Record(_) => self.sides.into_iter().zip([pair.a, pair.b]).collect(),
@@ -425,6 +512,26 @@ fn ways<'a>(walk: &Walk<'_, 'a>, roots: &[RootPair]) -> Vec<Option<Way<'a>>> {
         }
     }
     way
+}
+
+/// What is accounted for, of every pair that is held as a variant.
+fn coverage(walk: &Walk<'_, '_>, way: &[Option<Way<'_>>]) -> Vec<Covered> {
+    let mut result: Vec<Option<Covered>> = vec![None; walk.pairs.len()];
+    for id in (0..walk.pairs.len() as u32)
+        .map(PairId)
+        .filter(|id| way[id.0 as usize].is_some())
+    {
+        let mut by_this = None;
+        for edge in walk.edges(id) {
+            let by = match edge.label {
+                Label::Variant(_) => *by_this.get_or_insert_with(|| Covered::by(walk.pair(id))),
+                _ => Covered::default(),
+            };
+            let slot = &mut result[edge.to.0 as usize];
+            *slot = Some(slot.map_or(by, |old| old.and(by)));
+        }
+    }
+    result.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 fn step(label: Label<'_>) -> String {

@@ -23,6 +23,7 @@
 mod archive;
 mod attributes;
 mod compare;
+mod dump;
 mod elf;
 mod error;
 mod explain;
@@ -49,6 +50,7 @@ mod walk;
 use std::collections::BTreeSet;
 
 pub use archive::objects;
+pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;
 pub use input::{Location, ObjectFile, Side, StaticRef};
@@ -82,7 +84,7 @@ pub fn compare<'a>(
         explain.compared(&mut types);
         explain.collect(&mut collected);
         roots::undecided(&graph, &matching, [0, side], &mut collected);
-        paired.push(pairing);
+        paired.push((pairing, matching));
     }
     roots::one_sided(&graph, &roots, &paired, &mut collected);
     roots::whole_sides(&graph, sides.len(), &mut collected);

@@ -1,13 +1,14 @@
 //! Which statics of two sides belong together.
 //!
-//! Three rounds, each over what the former left: the linkage name, the qualified name, the qualified name without the
-//! numbers of closures and impl blocks. Several statics of one name on a side form a set: two units may both emit a
-//! vtable, two versions of a crate both have a `CONFIG`. Within a set, statics of units with the same name are tried
-//! first, and any partner with an equal type will do.
+//! First by linkage name, then by qualified name without the numbers of closures and impl blocks. Several statics of one
+//! name on a side form a set: two units may both emit a vtable, two versions of a crate both have a `CONFIG`, one
+//! function makes several closures. Within a set, statics of equal names are tried first, those of equal names in
+//! units of equal names before others, and any partner with an equal type will do.
 //!
-//! Invariant: a static is in at most one [`Group`]; groups are sorted by name.
+//! Invariant: a static is in exactly one [`Group`], or in one of the lists of those without a partner; groups are
+//! sorted by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Graph, Static};
 use crate::names;
@@ -36,6 +37,9 @@ pub(crate) struct Pairing {
     pub(crate) only_b: Vec<StaticId>,
 }
 
+/// Two statics, of the first side and of the other.
+pub(crate) type Partners = (StaticId, StaticId);
+
 impl Graph<'_> {
     /// A static.
     pub(crate) fn var(&self, id: StaticId) -> &Static<'_> {
@@ -50,45 +54,28 @@ pub(crate) fn pair(graph: &Graph<'_>, a: &[StaticId], b: &[StaticId]) -> Pairing
         only_a: a.to_vec(),
         only_b: b.to_vec(),
     };
-    result.round(
-        |id| graph.var(id).linkage_name.map(str::to_owned),
-        |_, _| true,
-    );
-    result.round(|id| Some(graph.var(id).name.clone()), |_, _| true);
-    let number = |id: &StaticId| names::numbers(&graph.var(*id).name);
-    for rest in [&mut result.only_a, &mut result.only_b] {
-        rest.sort_by_cached_key(|id| (number(id), *id));
+    result.round(|id| graph.var(id).linkage_name.map(str::to_owned));
+    result.round(|id| Some(names::without_numbers(&graph.var(id).name).into_owned()));
+    for group in &mut result.groups {
+        for list in [&mut group.a, &mut group.b] {
+            list.sort_by_cached_key(|id| (names::numbers(&graph.var(*id).name), *id));
+        }
     }
-    let shape = |id: StaticId| {
-        let name = &graph.var(id).name;
-        name.contains('#')
-            .then(|| names::without_numbers(name).into_owned())
-    };
-    result.round(shape, |a, b| a.len() == b.len());
-    result
-        .groups
-        .sort_by_cached_key(|group| group.a.first().map(|id| graph.var(*id).name.clone()));
-    result.only_a.sort_unstable();
-    result.only_b.sort_unstable();
+    let name = |group: &Group| group.a.first().map(|id| graph.var(*id).name.clone());
+    result.groups.sort_by_cached_key(name);
     result
 }
 
 impl Pairing {
-    /// Groups what has the same key on both sides, if `fits`; keeps the rest, in order.
-    fn round(
-        &mut self,
-        key: impl Fn(StaticId) -> Option<String>,
-        fits: impl Fn(&[StaticId], &[StaticId]) -> bool,
-    ) {
+    /// Groups what has the same key on both sides; keeps the rest, in order.
+    fn round(&mut self, key: impl Fn(StaticId) -> Option<String>) {
         let mut keys: BTreeMap<String, [Vec<StaticId>; 2]> = BTreeMap::new();
         let mut rest = [Vec::new(), Vec::new()];
-        for (side, list) in [
+        let lists = [
             std::mem::take(&mut self.only_a),
             std::mem::take(&mut self.only_b),
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        ];
+        for (side, list) in lists.into_iter().enumerate() {
             for id in list {
                 match key(id) {
                     Some(key) => keys.entry(key).or_default()[side].push(id),
@@ -97,7 +84,7 @@ impl Pairing {
             }
         }
         for [a, b] in keys.into_values() {
-            if !a.is_empty() && !b.is_empty() && fits(&a, &b) {
+            if !a.is_empty() && !b.is_empty() {
                 self.groups.push(Group { a, b });
             } else {
                 rest[0].extend(a);
@@ -112,40 +99,67 @@ impl Pairing {
 }
 
 impl Group {
-    /// Partners to try first: each static with one of a unit of the same name, else with the one at the same place in
-    /// the list. Every static of both sides occurs.
-    pub(crate) fn first_choice(&self, graph: &Graph<'_>) -> Vec<(StaticId, StaticId)> {
+    /// Partners to try first, by name and unit; and those that have none by that. If as many are left on both sides,
+    /// they belong together in order.
+    pub(crate) fn first_choice(&self, graph: &Graph<'_>) -> (Vec<Partners>, [Vec<StaticId>; 2]) {
+        if let ([a], [b]) = (self.a.as_slice(), self.b.as_slice()) {
+            return (vec![(*a, *b)], [Vec::new(), Vec::new()]);
+        }
+        let named = |id: StaticId| graph.var(id).name.as_str();
         let unit = |id: StaticId| graph.unit(graph.var(id).unit).name;
-        let partner = |id: StaticId, index: usize, others: &[StaticId]| {
-            let same = others
-                .iter()
-                .copied()
-                .find(|other| unit(*other) == unit(id) && others.len() > 1);
-            same.or(others.get(index.min(others.len() - 1)).copied())
+        let partner = |id: StaticId, others: &[StaticId]| {
+            let same_name = || {
+                others
+                    .iter()
+                    .copied()
+                    .filter(|other| named(*other) == named(id))
+            };
+            same_name()
+                .find(|other| unit(*other) == unit(id))
+                .or_else(|| same_name().next())
         };
         let mut pairs = Vec::new();
-        for (index, a) in self.a.iter().enumerate() {
-            pairs.extend(partner(*a, index, &self.b).map(|b| (*a, b)));
-        }
-        for (index, b) in self.b.iter().enumerate() {
-            if !pairs.iter().any(|(_, taken)| taken == b) {
-                pairs.extend(partner(*b, index, &self.a).map(|a| (a, *b)));
+        let mut left = [Vec::new(), Vec::new()];
+        for a in &self.a {
+            match partner(*a, &self.b) {
+                Some(b) => pairs.push((*a, b)),
+                None => left[0].push(*a),
             }
         }
-        pairs
+        let taken: BTreeSet<StaticId> = pairs.iter().map(|(_, b)| *b).collect();
+        for b in self.b.iter().filter(|b| !taken.contains(b)) {
+            match partner(*b, &self.a) {
+                Some(a) => pairs.push((a, *b)),
+                None => left[1].push(*b),
+            }
+        }
+        if left[0].len() == left[1].len() {
+            let [a, b] = std::mem::take(&mut left);
+            pairs.extend(a.into_iter().zip(b));
+        }
+        (pairs, left)
+    }
+
+    /// Partners in order, if both sides have as many: right if only the numbering differs.
+    pub(crate) fn in_order(&self) -> Vec<Partners> {
+        if self.a.len() != self.b.len() {
+            return Vec::new();
+        }
+        self.a.iter().copied().zip(self.b.iter().copied()).collect()
     }
 
     /// Whether the first choice stands even if another partner would be equal: C's file-local statics of one name are
     /// different variables, told apart by the file they are in.
-    pub(crate) fn is_strict(&self, graph: &Graph<'_>, a: StaticId, b: StaticId) -> bool {
+    pub(crate) fn is_strict(&self, graph: &Graph<'_>, (a, b): Partners) -> bool {
         let (x, y) = (graph.var(a), graph.var(b));
-        let same_unit = graph.unit(x.unit).name == graph.unit(y.unit).name
-            && !graph.unit(x.unit).name.is_empty();
-        let in_unit = |list: &[StaticId]| {
-            list.iter()
-                .filter(|id| graph.unit(graph.var(**id).unit).name == graph.unit(x.unit).name)
-                .count()
-        };
-        same_unit && in_unit(&self.a) == 1 && in_unit(&self.b) == 1 && !x.name.ends_with("{vtable}")
+        let unit = |id: StaticId| graph.unit(graph.var(id).unit).name;
+        let in_unit = |list: &[StaticId]| list.iter().filter(|id| unit(**id) == unit(a)).count();
+        unit(a) == unit(b)
+            && !unit(a).is_empty()
+            && x.name == y.name
+            && !x.name.contains('#')
+            && !x.name.ends_with("{vtable}")
+            && in_unit(&self.a) == 1
+            && in_unit(&self.b) == 1
     }
 }

@@ -128,23 +128,35 @@ impl Report {
     }
 
     fn table(&self, f: &mut Formatter<'_>, table: &FieldTable) -> fmt::Result {
-        let mut lines = vec![vec!["field".to_owned()]];
+        let mut lines = vec![vec!["  field".to_owned()]];
         lines[0].extend(table.sides.iter().map(|side| self.side(*side).to_owned()));
+        lines[0].push("type".to_owned());
         for row in &table.rows {
+            let mut names = row
+                .cells
+                .iter()
+                .flatten()
+                .map(|cell| cell.type_name.as_str());
+            let first = names.next().unwrap_or("");
+            let one_type = names.all(|name| name == first);
             let differs = row
                 .cells
                 .iter()
                 .any(|cell| !same(cell.as_ref(), row.cells[0].as_ref()));
             let mut line = vec![format!("{}{}", if differs { "* " } else { "  " }, row.name)];
-            line.extend(
-                row.cells
-                    .iter()
-                    .map(|cell| cell.as_ref().map_or("absent".to_owned(), cell_text)),
-            );
+            line.extend(row.cells.iter().map(|cell| match cell {
+                None => "absent".to_owned(),
+                Some(cell) if one_type => extent(cell),
+                Some(cell) => format!("{} {}", extent(cell), cell.type_name),
+            }));
+            line.push(if one_type {
+                first.to_owned()
+            } else {
+                String::new()
+            });
             lines.push(line);
         }
-        lines[0][0].insert_str(0, "  ");
-        let columns = table.sides.len() + 1;
+        let columns = table.sides.len() + 2;
         let width = |column: usize| {
             lines
                 .iter()
@@ -263,7 +275,8 @@ fn same(a: Option<&Cell>, b: Option<&Cell>) -> bool {
     }
 }
 
-fn cell_text(cell: &Cell) -> String {
+/// Offset and size of a field, in bytes unless it is a bit field.
+fn extent(cell: &Cell) -> String {
     let in_bytes = cell.bit_offset.is_multiple_of(8)
         && cell.bit_size.is_none_or(|size| size.is_multiple_of(8));
     let size = |unit: u64| {
@@ -271,14 +284,9 @@ fn cell_text(cell: &Cell) -> String {
             .map_or("?".to_owned(), |size| (size / unit).to_string())
     };
     if in_bytes {
-        format!("{} [{}] {}", cell.bit_offset / 8, size(8), cell.type_name)
+        format!("{} [{}]", cell.bit_offset / 8, size(8))
     } else {
-        format!(
-            "bit {} [{} bits] {}",
-            cell.bit_offset,
-            size(1),
-            cell.type_name
-        )
+        format!("bit {} [{} bits]", cell.bit_offset, size(1))
     }
 }
 

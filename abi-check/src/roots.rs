@@ -56,14 +56,18 @@ pub(crate) fn undecided(
 pub(crate) fn one_sided(
     graph: &Graph<'_>,
     roots: &[Vec<StaticId>],
-    paired: &[Pairing],
+    paired: &[(Pairing, Matching)],
     to: &mut Collected,
 ) {
     let key = |var: &Static<'_>| names::without_numbers(&var.name).into_owned();
     let lonely = || {
-        paired
-            .iter()
-            .flat_map(|pairing| pairing.only_a.iter().chain(&pairing.only_b))
+        paired.iter().flat_map(|(pairing, matching)| {
+            pairing
+                .only_a
+                .iter()
+                .chain(&pairing.only_b)
+                .chain(&matching.lonely)
+        })
     };
     let wanted: BTreeSet<String> = lonely().map(|id| key(graph.var(*id))).collect();
     let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
@@ -109,16 +113,10 @@ pub(crate) fn whole_sides(graph: &Graph<'_>, sides: usize, to: &mut Collected) {
 }
 
 /// Number of roots of the first side that were compared with every other side.
-pub(crate) fn compared(roots: &[Vec<StaticId>], paired: &[Pairing]) -> usize {
+pub(crate) fn compared(roots: &[Vec<StaticId>], paired: &[(Pairing, Matching)]) -> usize {
     let with: Vec<BTreeSet<StaticId>> = paired
         .iter()
-        .map(|pairing| {
-            pairing
-                .groups
-                .iter()
-                .flat_map(|group| group.a.iter().copied())
-                .collect()
-        })
+        .map(|(_, matching)| matching.roots.iter().map(|root| root.a).collect())
         .collect();
     match (roots.first(), with.is_empty()) {
         (Some(first), false) => first

@@ -1,0 +1,151 @@
+//! A witness that this project did not write: rustc's own account of its layouts.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use abi_check::{Field, Layout};
+use support::{Scratch, rustc, sides};
+
+const SOURCE: &str = r#"
+pub struct Plain { pub a: u8, pub b: u64, pub c: u16, pub d: [u32; 3] }
+#[repr(C)] pub struct Ordered { pub a: u8, pub b: u64, pub c: u16 }
+#[repr(C, packed)] pub struct Packed { pub a: u8, pub b: u64 }
+#[repr(align(64))] pub struct Aligned { pub a: u8 }
+pub struct Nested { pub plain: Plain, pub flag: bool, pub wide: u128, pub text: &'static str }
+pub enum Data { Unit, Tuple(u8, u32), Struct { x: u64, y: u16 } }
+pub enum Niche { Some(&'static u8), None }
+#[repr(u8)] pub enum Small { A = 1, B = 200 }
+#[repr(C, u16)] pub enum Tagged { A(u32), B(u8) }
+pub union Either { pub a: u64, pub b: [u8; 12] }
+pub struct Zero;
+pub struct Generic<T> { pub t: T, pub n: u8 }
+macro_rules! keep { ($($name:ident: $ty:ty),*) => { $(#[unsafe(no_mangle)] pub fn $name(_: &$ty) -> usize { size_of::<$ty>() })* } }
+keep!(k1: Plain, k2: Ordered, k3: Packed, k4: Aligned, k5: Nested, k6: Data, k7: Niche, k8: Small, k9: Tagged, k10: Either,
+      k11: Zero, k12: Generic<u64>, k13: Generic<[u16; 5]>);
+"#;
+
+/// What `-Zprint-type-sizes` says of one type.
+#[derive(Debug, Default)]
+struct Witness {
+    size: u64,
+    alignment: u64,
+    /// Offset and size of each field, by name; of fields in variants, by `variant.field`.
+    fields: BTreeMap<String, (u64, u64)>,
+}
+
+/// Reads the output. Fields come in the order of their places, with paddings between them; offsets are written only
+/// where that does not give them.
+fn parse(text: &str) -> BTreeMap<String, Witness> {
+    let number = |part: &str| {
+        part.trim()
+            .split(' ')
+            .next()
+            .and_then(|digits| digits.parse::<u64>().ok())
+    };
+    let mut all = BTreeMap::new();
+    let mut current = String::new();
+    let mut variant = None;
+    let mut tag = 0;
+    let mut next = 0;
+    for line in text.lines() {
+        let Some(rest) = line.strip_prefix("print-type-size") else {
+            continue;
+        };
+        let rest = rest.trim();
+        if let Some(rest) = rest.strip_prefix("type: `") {
+            let (name, facts) = rest.split_once("`: ").expect("a type has facts");
+            let (size, alignment) = facts
+                .split_once(", alignment: ")
+                .expect("a type has an alignment");
+            current = name.to_owned();
+            (variant, tag, next) = (None, 0, 0);
+            let witness = Witness {
+                size: number(size).expect("a size"),
+                alignment: number(alignment).expect("an alignment"),
+                ..Witness::default()
+            };
+            all.insert(current.clone(), witness);
+        } else if let Some(rest) = rest.strip_prefix("discriminant: ") {
+            tag = number(rest).expect("a size");
+            next = tag;
+        } else if let Some(rest) = rest.strip_prefix("variant `") {
+            variant = rest.split_once('`').map(|(name, _)| name.to_owned());
+            next = tag;
+        } else if let Some(rest) = rest.strip_prefix("padding: ") {
+            next += number(rest).expect("a size");
+        } else if let Some(rest) = rest.strip_prefix("field `.") {
+            let (name, facts) = rest.split_once("`: ").expect("a field has facts");
+            let size = number(facts).expect("a size");
+            let offset = facts
+                .split_once("offset: ")
+                .and_then(|(_, offset)| number(offset))
+                .unwrap_or(next);
+            // Tuple fields are `.0` here and `__0` in DWARF.
+            let name = if name.as_bytes()[0].is_ascii_digit() {
+                format!("__{name}")
+            } else {
+                name.to_owned()
+            };
+            let key = variant
+                .as_ref()
+                .map_or(name.clone(), |variant: &String| format!("{variant}.{name}"));
+            let witness: &mut Witness = all.get_mut(&current).expect("a field follows its type");
+            witness.fields.insert(key, (offset, size));
+            next = offset + size;
+        }
+    }
+    all
+}
+
+fn ours(layout: &Layout) -> BTreeMap<String, (u64, u64)> {
+    let place = |field: &Field| {
+        (
+            field.bit_offset.expect("a place") / 8,
+            field.bit_size.expect("a size") / 8,
+        )
+    };
+    let plain = layout
+        .fields
+        .iter()
+        .map(|field| (field.name.clone(), place(field)));
+    let variants = layout.variants.iter().flat_map(|variant| {
+        variant
+            .fields
+            .iter()
+            .map(move |field| (format!("{}.{}", variant.name, field.name), place(field)))
+    });
+    plain.chain(variants).collect()
+}
+
+#[test]
+fn rustc_says_the_same_of_sizes_alignments_and_places() {
+    let scratch = Scratch::new("oracle");
+    let (object, printed) = rustc(&scratch, "a", SOURCE, &["-Zprint-type-sizes"]);
+    let layouts = abi_check::layouts(&sides(&[&object])[0]).expect("the object can be read");
+    let witnesses = parse(&printed);
+    let mut fields = 0;
+    let mut types = 0;
+    for layout in &layouts {
+        let Some(name) = layout.name.strip_prefix("app::") else {
+            continue;
+        };
+        let Some(witness) = witnesses.get(name) else {
+            continue;
+        };
+        types += 1;
+        assert_eq!(layout.size, Some(witness.size), "{name}");
+        assert_eq!(layout.alignment, Some(witness.alignment), "{name}");
+        for (field, place) in ours(layout) {
+            // Places of a union's fields are not printed in a way that can be told from a struct's.
+            if name != "Either" {
+                assert_eq!(witness.fields.get(&field), Some(&place), "{name}.{field}");
+                fields += 1;
+            }
+        }
+    }
+    assert!(
+        types >= 12 && fields >= 25,
+        "only {types} types with {fields} fields were compared:\n{printed}"
+    );
+}
