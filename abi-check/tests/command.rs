@@ -1,0 +1,98 @@
+//! The command: exit statuses, archives, and what it prints first.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use support::{Scratch, gcc};
+
+fn run(scratch: &Scratch, arguments: &[&str]) -> (i32, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(env!("CARGO_BIN_EXE_abi-check"))
+        .args(arguments)
+        .current_dir(scratch.path())
+        .output()
+        .expect("the command runs");
+    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    (status.code().expect("the command exits"), text)
+}
+
+fn objects(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    gcc(
+        &scratch,
+        "a",
+        "struct s { int n; } x; struct t { char c; } only_here;",
+        &[],
+    );
+    gcc(&scratch, "same", "struct s { int n; } x;", &[]);
+    gcc(&scratch, "other", "struct s { long n; } x;", &[]);
+    gcc(&scratch, "bare", "int x;", &["-g0"]);
+    scratch
+}
+
+#[test]
+fn the_exit_status_tells_the_verdict() {
+    let scratch = objects("status");
+    let status = |arguments: &[&str]| run(&scratch, arguments).0;
+    assert_eq!(status(&["same.o", "same.o"]), 0);
+    assert_eq!(status(&["same.o", "other.o"]), 1);
+    assert_eq!(status(&["a.o", "same.o"]), 2, "only_here is unproved");
+    assert_eq!(status(&["a.o", "same.o", "--allow-unproved"]), 0);
+    assert_eq!(status(&["a.o", "same.o", "--static", "x"]), 0);
+    assert_eq!(status(&["a.o", "same.o", "--static", "nobody"]), 2);
+    assert_eq!(status(&["bare.o", "bare.o"]), 2, "nothing was compared");
+    assert_eq!(
+        status(&["bare.o", "bare.o", "--allow-unproved"]),
+        2,
+        "nothing was compared"
+    );
+    assert_eq!(status(&["a.o"]), 3);
+    assert_eq!(status(&["a.o", "missing.o"]), 3);
+    assert_eq!(status(&["a.o", "app.c"]), 3);
+    assert_eq!(status(&["--help"]), 0);
+}
+
+#[test]
+fn the_first_lines_say_what_was_compared() {
+    let scratch = objects("first");
+    let (_, text) = run(&scratch, &["same.o", "same.o"]);
+    assert!(
+        text.starts_with("compared 1 root and 2 types of same.o, same.o\n  same.o: GNU C"),
+        "{text}"
+    );
+    let (_, text) = run(&scratch, &["bare.o", "bare.o"]);
+    assert!(text.contains("error: nothing was compared"), "{text}");
+}
+
+#[test]
+fn members_of_archives_are_read_and_metadata_is_not() {
+    let scratch = objects("archive");
+    std::fs::write(scratch.path().join("lib.rmeta"), b"rust").expect("the file can be written");
+    let archive = |name: &str, members: &[&str]| {
+        let status = Command::new("ar")
+            .arg("rc")
+            .arg(name)
+            .args(members)
+            .current_dir(scratch.path())
+            .status();
+        assert!(status.expect("ar runs").success());
+    };
+    archive("liba.rlib", &["lib.rmeta", "same.o"]);
+    archive("libb.rlib", &["lib.rmeta", "other.o"]);
+    assert_eq!(run(&scratch, &["liba.rlib", "same.o"]).0, 0);
+    let (status, text) = run(&scratch, &["liba.rlib", "libb.rlib"]);
+    assert_eq!(status, 1, "{text}");
+    archive("libc.rlib", &["app.c", "same.o"]);
+    let (status, text) = run(&scratch, &["liba.rlib", "libc.rlib"]);
+    assert_eq!(status, 3, "{text}");
+    assert!(
+        text.contains("libc.rlib(app.c): is not an ELF file"),
+        "{text}"
+    );
+    assert!(Path::new(&scratch.path().join("libc.rlib")).exists());
+}
