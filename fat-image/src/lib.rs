@@ -36,6 +36,9 @@ pub const PAGE_SIZE: u64 = 4096;
 /// Value of [`Region::isa`] for memory that all ISAs use alike.
 pub const ALL_ISAS: u32 = u32::MAX;
 
+/// Bytes of the ELF note before its descriptor: three words and the name.
+pub const NOTE_HEADER: u64 = 16;
+
 /// First part of the note's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -89,7 +92,11 @@ pub struct Isa {
 impl Isa {
     /// Its name without padding.
     pub fn name(&self) -> &str {
-        let end = self.name.iter().position(|b| *b == 0).unwrap_or(self.name.len());
+        let end = self
+            .name
+            .iter()
+            .position(|b| *b == 0)
+            .unwrap_or(self.name.len());
         core::str::from_utf8(&self.name[..end]).unwrap_or("?")
     }
 }

@@ -117,7 +117,7 @@ impl Sources<'_, '_> {
 
     fn note(&self, out: &mut [u8]) {
         let (program, layout) = (self.values.program, self.values.layout);
-        let descriptor = out.len() as u32 - crate::layout::NOTE_HEADER as u32;
+        let descriptor = out.len() as u32 - fat_image::NOTE_HEADER as u32;
         let mut bytes = Vec::with_capacity(out.len());
         for word in [NOTE_NAME.len() as u32, descriptor, NOTE_TYPE] {
             bytes.extend_from_slice(&word.to_le_bytes());

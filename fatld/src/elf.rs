@@ -114,6 +114,9 @@ fn malformed(file: &str, section: &str, offset: u64, expected: impl Into<String>
     }
 }
 
+/// Largest section, zeroed ones included: addresses are added up without fear of overflow behind this edge.
+const MAX_SECTION: u64 = 1 << 40;
+
 /// Reads headers and symbols of a relocatable file of `isa`.
 pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject<'d>, Problem> {
     let header = check_header(&file, data, isa)?;
@@ -142,12 +145,21 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
                 format!("an alignment that is a power of two, found {align:#x}"),
             ));
         }
+        let size = section.sh_size(LE);
+        if size > MAX_SECTION {
+            return Err(malformed(
+                &file,
+                name,
+                0,
+                format!("at most {MAX_SECTION:#x} bytes, found {size:#x}"),
+            ));
+        }
         sections.push(ElfSection {
             name,
             kind: section.sh_type(LE),
             flags: section.sh_flags(LE),
             align,
-            size: section.sh_size(LE),
+            size,
             entry_size: section.sh_entsize(LE),
             data: bytes,
             relocations: None,
@@ -285,10 +297,12 @@ fn read_symbols<'d>(
                 ));
             }
         }
-        if matches!(home, Home::Common) && !last.value.is_power_of_two() {
+        if matches!(home, Home::Common)
+            && (!last.value.is_power_of_two() || last.value > 1 << 32 || last.size > MAX_SECTION)
+        {
             return Err(bad(
                 at,
-                "a power of two as alignment of a common symbol".to_owned(),
+                "a common symbol with a sane size, and a power of two as alignment".to_owned(),
             ));
         }
     }

@@ -7,7 +7,9 @@
 
 use std::collections::HashMap;
 
-use fat_image::{GATE_SIZE, Header, Isa as IsaRecord, PAGE_SIZE, Region, Symbol as SymbolRecord};
+use fat_image::{
+    GATE_SIZE, Header, Isa as IsaRecord, NOTE_HEADER, PAGE_SIZE, Region, Symbol as SymbolRecord,
+};
 use indexmap::{IndexMap, IndexSet};
 use object::elf::STT_FUNC;
 
@@ -201,6 +203,9 @@ impl Rank {
         }
     }
 }
+
+/// Largest output section with bytes in the file: a damaged input must not ask for more memory than there is.
+const MAX_FILE_SECTION: u64 = 1 << 32;
 
 type GroupKey = (Rank, Option<SliceId>, String);
 
@@ -517,6 +522,13 @@ impl Planner<'_, '_> {
             self.note_address(item, address + offset);
         }
         let end = address + section.size;
+        if !section.is_bss && section.size > MAX_FILE_SECTION {
+            let what = format!(
+                "section {} of {:#x} bytes in a file",
+                section.name, section.size
+            );
+            self.problems.push(Problem::Usage(what));
+        }
         self.layout.sections.push(section);
         (address, end)
     }
@@ -610,9 +622,6 @@ impl Planner<'_, '_> {
         }
     }
 }
-
-/// Bytes of an ELF note before its descriptor: three words and the name.
-pub const NOTE_HEADER: u64 = 16;
 
 /// `.boot.data` → `.boot`
 fn stem(name: &str) -> &str {

@@ -17,6 +17,7 @@ pub mod isa;
 pub mod judge;
 pub mod layout;
 pub mod map;
+pub mod meaning;
 pub mod options;
 pub mod output;
 pub mod pair;
@@ -25,6 +26,7 @@ pub mod relocate;
 pub mod resolve;
 pub mod share;
 pub mod symtab;
+pub mod verify;
 
 use std::ffi::OsString;
 

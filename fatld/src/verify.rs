@@ -1,0 +1,297 @@
+//! The proof that named data may be stored once: every slice's part of a cluster against the first slice's.
+//!
+//! Equal must be the kind, the size of each datum, the bytes where both have some, and the meaning of every address. A
+//! section's alignment is the compiler's choice (C compilers align arrays by their own taste), so the strictest one
+//! holds for all; that a *type's* alignment is the same is for `abi-check` to prove.
+
+use crate::clusters::Cluster;
+use crate::error::{Problem, SliceView, demangle};
+use crate::ids::{SectionId, SliceId, SymbolId};
+use crate::isa::Expression;
+use crate::meaning::{Context, Meaning};
+use crate::program::Relocation;
+
+/// Compares every slice's part of a live cluster with the first slice's.
+pub fn verify(context: &Context<'_, '_>, cluster: &Cluster) -> Vec<Problem> {
+    let live = |(section, _): &(SectionId, u64)| context.live.sections[section.at()];
+    if !cluster.members.iter().any(live) {
+        return Vec::new();
+    }
+    let verifier = Verifier { context, cluster };
+    let slices = (0..context.program.slices.len()).map(SliceId::next);
+    let sides: Vec<_> = slices
+        .map(|slice| verifier.side(slice))
+        .filter(|side| !side.parts.is_empty())
+        .collect();
+    let Some((first, others)) = sides.split_first() else {
+        return Vec::new();
+    };
+    others
+        .iter()
+        .filter_map(|other| verifier.compare(first, other))
+        .collect()
+}
+
+struct Verifier<'a, 'd> {
+    context: &'a Context<'a, 'd>,
+    cluster: &'a Cluster,
+}
+
+/// One slice's part of a cluster.
+struct Side {
+    slice: SliceId,
+    /// Its sections by their start.
+    parts: Vec<Part>,
+    addresses: Vec<(u64, Relocation, Meaning)>,
+}
+
+/// A section of a slice.
+struct Part {
+    start: u64,
+    size: u64,
+    writable: bool,
+    /// Initial bytes, with zero where addresses go; what is behind them is zero.
+    bytes: Vec<u8>,
+}
+
+impl Side {
+    /// The byte at an offset of the cluster, if the slice has one there.
+    fn byte(&self, at: u64) -> Option<u8> {
+        let part = &self.parts[self
+            .parts
+            .partition_point(|p| p.start <= at)
+            .checked_sub(1)?];
+        let offset = at - part.start;
+        (offset < part.size).then(|| part.bytes.get(offset as usize).copied().unwrap_or(0))
+    }
+
+    /// Offsets at which the slice has bytes in its files.
+    fn offsets(&self) -> impl Iterator<Item = u64> {
+        self.parts
+            .iter()
+            .flat_map(|p| p.start..p.start + p.bytes.len() as u64)
+    }
+}
+
+/// Data up to this size is shown whole.
+const SHOWN_BYTES: u64 = 16;
+
+impl Verifier<'_, '_> {
+    fn side(&self, slice: SliceId) -> Side {
+        let program = self.context.program;
+        let mut side = Side {
+            slice,
+            parts: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for (id, start) in &self.cluster.members {
+            let section = &program.sections[id.at()];
+            if section.slice != slice {
+                continue;
+            }
+            let mut bytes = section.data.to_vec();
+            let references = &self.context.live.references[id.at()];
+            for (relocation, reference) in section.relocations.iter().zip(references) {
+                if relocation.rule.expression == Expression::Mark {
+                    continue;
+                }
+                let at = relocation.offset as usize;
+                bytes[at..at + relocation.rule.field.bytes].fill(0);
+                let meaning = self.context.meaning(reference, relocation.addend);
+                side.addresses
+                    .push((start + relocation.offset, *relocation, meaning));
+            }
+            side.parts.push(Part {
+                start: *start,
+                size: section.size,
+                writable: section.writable,
+                bytes,
+            });
+        }
+        side
+    }
+
+    fn compare(&self, a: &Side, b: &Side) -> Option<Problem> {
+        self.compare_sizes(a.slice, b.slice)
+            .or_else(|| self.compare_kinds(a, b))
+            .or_else(|| self.compare_bytes(a, b))
+            .or_else(|| self.compare_addresses(a, b))
+    }
+
+    fn compare_kinds(&self, a: &Side, b: &Side) -> Option<Problem> {
+        let (first, other) = (a.parts.first()?, b.parts.first()?);
+        let name = |part: &Part| {
+            if part.writable {
+                "writable"
+            } else {
+                "read-only"
+            }
+            .to_owned()
+        };
+        let values = [name(first), name(other)];
+        (first.writable != other.writable)
+            .then(|| self.mismatch(first.start, "kind", [a.slice, b.slice], values))
+    }
+
+    fn compare_bytes(&self, a: &Side, b: &Side) -> Option<Problem> {
+        let differ = |at: &u64| matches!((a.byte(*at), b.byte(*at)), (Some(x), Some(y)) if x != y);
+        let at = a.offsets().chain(b.offsets()).filter(differ).min()?;
+        Some(self.mismatch(
+            at,
+            "initial value",
+            [a.slice, b.slice],
+            [self.show(a, at), self.show(b, at)],
+        ))
+    }
+
+    fn compare_addresses(&self, a: &Side, b: &Side) -> Option<Problem> {
+        let common = |side: &Side| -> Vec<(u64, usize, Meaning)> {
+            let in_both = side
+                .addresses
+                .iter()
+                .filter(|(at, ..)| a.byte(*at).is_some() && b.byte(*at).is_some());
+            in_both
+                .map(|(at, relocation, meaning)| (*at, relocation.rule.field.bytes, *meaning))
+                .collect()
+        };
+        let (left, right) = (common(a), common(b));
+        let differing = (0..left.len().max(right.len())).find(|i| left.get(*i) != right.get(*i))?;
+        let at = [&left, &right]
+            .iter()
+            .filter_map(|l| l.get(differing))
+            .map(|(at, ..)| *at)
+            .min()?;
+        let values = [self.show_address(a, at), self.show_address(b, at)];
+        Some(self.mismatch(at, "address", [a.slice, b.slice], values))
+    }
+
+    /// Data of one name must have one size.
+    fn compare_sizes(&self, a: SliceId, b: SliceId) -> Option<Problem> {
+        let (program, pairing) = (self.context.program, self.context.pairing);
+        let data = self
+            .cluster
+            .members
+            .iter()
+            .flat_map(|(section, _)| self.context.clusters.data(*section));
+        let shared = data.filter_map(|symbol| {
+            let entity = &pairing.entities[pairing.entity(*symbol)?.at()];
+            Some((
+                entity.name,
+                entity.definitions[a.at()]?,
+                entity.definitions[b.at()]?,
+            ))
+        });
+        let size = |symbol: SymbolId| program.symbols[symbol.at()].size;
+        let (name, in_a, in_b) = shared
+            .into_iter()
+            .find(|(_, in_a, in_b)| size(*in_a) != size(*in_b))?;
+        let side = |slice, symbol| {
+            self.view(
+                slice,
+                program.file_of(symbol),
+                format!("{} bytes", size(symbol)),
+            )
+        };
+        Some(Problem::Mismatch {
+            symbol: name.to_owned(),
+            what: "size",
+            sides: vec![side(a, in_a), side(b, in_b)],
+            hint: Some("use types that have one size on every ISA, and the same fields"),
+        })
+    }
+
+    fn view(&self, slice: SliceId, file: &str, value: String) -> SliceView {
+        SliceView {
+            isa: self.context.program.isa(slice).name().to_owned(),
+            file: file.to_owned(),
+            value,
+        }
+    }
+
+    fn mismatch(
+        &self,
+        at: u64,
+        what: &'static str,
+        slices: [SliceId; 2],
+        values: [String; 2],
+    ) -> Problem {
+        let sides = slices.iter().zip(values).map(|(slice, value)| {
+            let file = self
+                .member_at(*slice, at)
+                .map(|(s, _)| self.context.program.place(s, 0).file);
+            self.view(*slice, &file.unwrap_or_default(), value)
+        });
+        let symbol = self
+            .datum_at(slices[0], at)
+            .map_or_else(|| "?".to_owned(), |(name, ..)| name.to_owned());
+        Problem::Mismatch {
+            symbol,
+            what,
+            sides: sides.collect(),
+            hint: None,
+        }
+    }
+
+    /// A slice's section at an offset of the cluster, and its start.
+    fn member_at(&self, slice: SliceId, at: u64) -> Option<(SectionId, u64)> {
+        let own = self
+            .cluster
+            .members
+            .iter()
+            .filter(|(s, _)| self.context.program.sections[s.at()].slice == slice);
+        own.copied().rfind(|(_, start)| *start <= at)
+    }
+
+    /// The datum at an offset of the cluster, and its first byte and size.
+    fn datum_at(&self, slice: SliceId, at: u64) -> Option<(&str, u64, u64)> {
+        let (section, start) = self.member_at(slice, at)?;
+        let data = self
+            .context
+            .clusters
+            .data(section)
+            .iter()
+            .map(|symbol| &self.context.program.symbols[symbol.at()]);
+        let found = data
+            .filter(|s| start + s.value <= at)
+            .max_by_key(|s| (s.value, s.size))?;
+        Some((found.name, start + found.value, found.size))
+    }
+
+    fn show_address(&self, side: &Side, at: u64) -> String {
+        let Some((_, relocation, meaning)) = side.addresses.iter().find(|(a, ..)| *a == at) else {
+            return format!("at {at:#x}: a number");
+        };
+        let symbol = demangle(self.context.program.symbols[relocation.symbol.at()].name);
+        let own = if matches!(meaning, Meaning::Own(..)) {
+            ", which only this ISA has"
+        } else {
+            ""
+        };
+        format!(
+            "at {at:#x}: address of {symbol}{:+}{own}",
+            relocation.addend
+        )
+    }
+
+    /// The datum's value around a differing byte.
+    fn show(&self, side: &Side, at: u64) -> String {
+        let whole = self
+            .datum_at(side.slice, at)
+            .filter(|(_, _, size)| *size <= SHOWN_BYTES);
+        let (from, len) = whole.map_or((at & !7, 8), |(_, start, size)| (start, size));
+        let bytes: Vec<u8> = (from..from + len)
+            .map(|at| side.byte(at).unwrap_or(0))
+            .collect();
+        let hex: Vec<_> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        match whole {
+            Some(_) => {
+                let number = bytes
+                    .iter()
+                    .rev()
+                    .fold(0_u128, |n, b| n << 8 | u128::from(*b));
+                format!("{number} ({})", hex.join(" "))
+            }
+            None => format!("bytes from {from:#x}: {}", hex.join(" ")),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Damaged inputs: refused by name or linked, but never a panic, a signal or a hang.
+//!
+//! The mutations are seeded: a failure prints the seed that makes it again.
+
+mod common;
+
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use common::{Link, start};
+
+const PROGRAM: &str = r#"
+    static const char text[] = "text"; const char *volatile strings[] = { "a", "b", text };
+    static int twice(int x) { return 2 * x; }
+    int (*const table[])(int) = { twice };
+    int counter = 5; int zeros[10];
+    int answer(void) { return table[0](zeros[1] + counter) + strings[1][0]; }
+"#;
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+/// Damages a file: bits, bytes, absurd integers, zeroed and copied ranges, truncation; half of it in the headers.
+fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..1 + random.below(4) {
+        let len = bytes.len();
+        let headers =
+            u64::from_le_bytes(bytes.get(40..48).map_or([0; 8], |b| b.try_into().unwrap()))
+                as usize;
+        let at = match random.below(4) {
+            0 => random.below(64.min(len)),
+            1 if headers < len => headers + random.below(len - headers),
+            _ => random.below(len),
+        };
+        match random.below(6) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at] = random.next() as u8,
+            2 => {
+                let absurd = [0, 1, u64::MAX, u64::MAX - 7, 1 << 63, 1 << 32, len as u64]
+                    [random.below(7)]
+                .to_le_bytes();
+                let end = (at + 8).min(len);
+                bytes[at..end].copy_from_slice(&absurd[..end - at]);
+            }
+            3 => bytes[at..(at + 1 + random.below(32)).min(len)].fill(0),
+            4 => {
+                let from = random.below(len);
+                let count = (1 + random.below(32)).min(len - at).min(len - from);
+                bytes.copy_within(from..from + count, at);
+            }
+            _ if random.below(4) == 0 => bytes.truncate(at.max(1)),
+            _ => bytes[at] = 0xff,
+        }
+    }
+}
+
+struct Fixture {
+    link: Link,
+    objects: [PathBuf; 2],
+    start: [PathBuf; 2],
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let link = Link::new();
+        let objects = [0, 1].map(|slice| link.compile(slice, "main", PROGRAM, &[]));
+        let start = [0, 1].map(|slice| link.compile(slice, "start", &start(), &[]));
+        Self {
+            link,
+            objects,
+            start,
+        }
+    }
+
+    /// Links with one input of a slice replaced; returns the message of a refusal.
+    fn link(&self, slice: usize, damaged: &Path) -> Option<String> {
+        let mut arguments = vec!["-o".into(), self.link.path("out").into_os_string()];
+        for (at, isa) in ["x86_64", "riscv64"].iter().enumerate() {
+            let main = if at == slice {
+                damaged
+            } else {
+                &self.objects[at]
+            };
+            arguments.extend([
+                "--slice".into(),
+                (*isa).into(),
+                main.into(),
+                self.start[at].clone().into_os_string(),
+            ]);
+        }
+        arguments.extend([
+            "--view".into(),
+            format!("x86_64={}", self.link.path("view").display()).into(),
+        ]);
+        fatld::link(arguments).err().map(|e| e.to_string())
+    }
+}
+
+#[test]
+fn every_truncation_is_refused_by_name() {
+    let fixture = Fixture::new();
+    let damaged = fixture.link.path("damaged.o");
+    for slice in 0..2 {
+        let whole = std::fs::read(&fixture.objects[slice]).expect("object");
+        for len in (0..64).chain((64..whole.len() - 1).step_by(97)) {
+            std::fs::write(&damaged, &whole[..len]).expect("written");
+            let said = fixture
+                .link(slice, &damaged)
+                .unwrap_or_else(|| panic!("{len} bytes were linked"));
+            assert!(said.contains("damaged.o"), "{len} bytes: {said}");
+        }
+    }
+}
+
+#[test]
+fn mutants_never_panic() {
+    let mutants: u64 =
+        std::env::var("FATLD_MUTANTS").map_or(3000, |n| n.parse().expect("a number"));
+    let fixture = Fixture::new();
+    let damaged = fixture.link.path("damaged.o");
+    let whole = [0, 1].map(|slice| std::fs::read(&fixture.objects[slice]).expect("object"));
+    let (mut refused, mut accepted) = (0, 0);
+    for seed in 1..=mutants {
+        let slice = (seed % 2) as usize;
+        let mut bytes = whole[slice].clone();
+        mutate(
+            &mut bytes,
+            &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        );
+        std::fs::write(&damaged, &bytes).expect("written");
+        match catch_unwind(|| fixture.link(slice, &damaged)) {
+            Ok(Some(_)) => refused += 1,
+            Ok(None) => accepted += 1,
+            Err(_) => panic!("seed {seed} made the linker panic"),
+        }
+    }
+    println!("{mutants} mutants: {accepted} accepted, {refused} refused");
+    assert!(refused > 0 && accepted > 0);
+}
+
+#[test]
+fn garbage_and_empty_files_are_refused_by_name() {
+    let fixture = Fixture::new();
+    let damaged = fixture.link.path("damaged.o");
+    for bytes in [
+        b"".as_slice(),
+        b"hello",
+        b"!<arch>\n",
+        b"!<arch>\ngarbage that is no member header at all, long enough for one",
+        b"\x7fELF",
+    ] {
+        std::fs::write(&damaged, bytes).expect("written");
+        match fixture.link(0, &damaged) {
+            Some(said) => assert!(
+                said.contains("damaged.o") || said.contains("undefined symbol"),
+                "{said}"
+            ),
+            None => panic!("{bytes:?} was linked"),
+        }
+    }
+}
