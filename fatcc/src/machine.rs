@@ -156,6 +156,20 @@ pub struct Line<'a> {
     pub text: &'a str,
 }
 
+impl fmt::Display for Line<'_> {
+    /// The line after its CPU's name, which the runtime may have written already.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = format!("[{}] ", self.cpu);
+        let text = self.text.strip_prefix(&prefix).unwrap_or(self.text);
+        let mark = if self.source == Source::Console {
+            '|'
+        } else {
+            '!'
+        };
+        write!(f, "{:>7} {mark} {text}", self.cpu)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -553,6 +567,25 @@ mod tests {
         for wrong in ["8080", "8080:", ":80", "0:80", "8080:65536", "a:b"] {
             assert!(wrong.parse::<Forward>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn lines_are_shown_with_their_cpu_once() {
+        let shown = |source, text| {
+            Line {
+                cpu: "riscv64",
+                source,
+                text,
+            }
+            .to_string()
+        };
+        assert_eq!(shown(Source::Console, "hello"), "riscv64 | hello");
+        assert_eq!(shown(Source::Console, "[riscv64] hello"), "riscv64 | hello");
+        assert_eq!(
+            shown(Source::Console, "[x86_64] hello"),
+            "riscv64 | [x86_64] hello"
+        );
+        assert_eq!(shown(Source::Emulator, "warning"), "riscv64 ! warning");
     }
 
     #[test]

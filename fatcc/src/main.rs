@@ -167,8 +167,8 @@ fn isas(image: &Image) -> Result<Vec<&'static Isa>, Error> {
 fn print(line: &Line<'_>) {
     // A reader that has gone away does not end the machine.
     let _ = match line.source {
-        Source::Console => writeln!(std::io::stdout(), "{:>7} | {}", line.cpu, line.text),
-        Source::Emulator => writeln!(std::io::stderr(), "{:>7} ! {}", line.cpu, line.text),
+        Source::Console => writeln!(std::io::stdout(), "{line}"),
+        Source::Emulator => writeln!(std::io::stderr(), "{line}"),
     };
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: builds and boots the web server of `examples/tcp`, for people or for its check.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -165,10 +166,11 @@ fn consoles(machine: &Machine) -> String {
 
 /// Shows a line with its CPU's name.
 fn show(line: &Line<'_>) {
-    match line.source {
-        Source::Console => println!("{:>7} | {}", line.cpu, line.text),
-        Source::Emulator => eprintln!("{:>7} ! {}", line.cpu, line.text),
-    }
+    // A reader that has gone away does not end the machine.
+    let _ = match line.source {
+        Source::Console => writeln!(std::io::stdout(), "{line}"),
+        Source::Emulator => writeln!(std::io::stderr(), "{line}"),
+    };
 }
 
 /// A port that is free now: that one, or any for 0.
