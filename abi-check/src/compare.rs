@@ -60,31 +60,37 @@ impl<'g, 'a> Walk<'g, 'a> {
     /// Compares two types that are no aliases and no mere declarations.
     pub(crate) fn compare_pair(&mut self, a: TypeId, b: TypeId) -> Outcome<'a> {
         let mut out = Outcome::default();
+        if !self.compare_references(&mut out, [a, b]) && self.compare_contents(&mut out, [a, b]) {
+            self.compare_extent(&mut out, [a, b]);
+        }
+        out
+    }
+
+    /// Types that hold nothing by value, and types that cannot be compared; false if these are others.
+    fn compare_references(&mut self, out: &mut Outcome<'a>, ids: Two<TypeId>) -> bool {
         let graph = self.graph;
-        let types = [graph.ty(a), graph.ty(b)];
-        let units = [types[0].unit, types[1].unit];
+        let types = ids.map(|id| graph.ty(id));
         match (&types[0].shape, &types[1].shape) {
             (Shape::Opaque(what), other) => {
-                self.gap(
-                    &mut out,
-                    Reason::Unreadable(what),
-                    a,
-                    [true, matches!(other, Shape::Opaque(_))],
-                );
-                return out;
+                let on = [true, matches!(other, Shape::Opaque(_))];
+                self.gap(out, Reason::Unreadable(what), ids[0], on);
             }
             (_, Shape::Opaque(what)) => {
-                self.gap(&mut out, Reason::Unreadable(what), b, [false, true]);
-                return out;
+                self.gap(out, Reason::Unreadable(what), ids[1], [false, true])
             }
-            (Shape::Pointer { target: x, .. }, Shape::Pointer { target: y, .. }) => {
-                let sizes = [graph.size(a), graph.size(b)];
+            (Shape::Pointer { target: x }, Shape::Pointer { target: y }) => {
+                let sizes = ids.map(|id| graph.size(id));
                 if sizes[0] != sizes[1] {
                     out.diffs
                         .push(Diff::new(Kind::PointerWidth, sizes.map(bytes)));
                 }
-                self.hold(&mut out, Label::Pointee, false, units, [*x, *y]);
-                return out;
+                self.hold(
+                    out,
+                    Label::Pointee,
+                    false,
+                    types.map(|ty| ty.unit),
+                    [*x, *y],
+                );
             }
             (
                 Shape::Function {
@@ -99,24 +105,34 @@ impl<'g, 'a> Walk<'g, 'a> {
                 },
             ) => {
                 if x.len() != y.len() || v != w || r.is_some() != s.is_some() {
-                    let text = [a, b].map(|id| graph.type_name(id));
+                    let text = ids.map(|id| graph.type_name(id));
                     out.diffs.push(Diff::new(Kind::Signature, text));
                 }
-                return out;
             }
-            (Shape::Base { .. }, Shape::Base { .. }) => self.compare_bases(&mut out, [a, b]),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What the types consist of; false if they are of different kinds, so that nothing else is worth comparing.
+    fn compare_contents(&mut self, out: &mut Outcome<'a>, ids: Two<TypeId>) -> bool {
+        let graph = self.graph;
+        let types = ids.map(|id| graph.ty(id));
+        let units = types.map(|ty| ty.unit);
+        match (&types[0].shape, &types[1].shape) {
+            (Shape::Base { .. }, Shape::Base { .. }) => self.compare_bases(out, ids),
             (Shape::Record(x), Shape::Record(y)) if x.kind == y.kind => {
-                for (index, record) in [x, y].into_iter().enumerate() {
+                for (side, record) in [x, y].into_iter().enumerate() {
                     if let Some(what) = record.opaque {
                         self.gap(
-                            &mut out,
+                            out,
                             Reason::Unreadable(what),
-                            [a, b][index],
-                            [index == 0, index == 1],
+                            ids[side],
+                            [side == 0, side == 1],
                         );
                     }
                 }
-                self.compare_records(&mut out, units, [x, y]);
+                self.compare_records(out, units, [x, y]);
             }
             (
                 Shape::Enumeration {
@@ -131,9 +147,9 @@ impl<'g, 'a> Walk<'g, 'a> {
                 },
             ) => {
                 if x.is_some() && y.is_some() {
-                    self.hold(&mut out, Label::Underlying, true, units, [*x, *y]);
+                    self.hold(out, Label::Underlying, true, units, [*x, *y]);
                 }
-                compare_enumerators(&mut out, [m, n], [graph.size(a), graph.size(b)]);
+                compare_enumerators(out, [m, n], ids.map(|id| graph.size(id)));
             }
             (
                 Shape::Array {
@@ -148,24 +164,21 @@ impl<'g, 'a> Walk<'g, 'a> {
                 },
             ) => {
                 if m != n {
-                    out.diffs.push(Diff::new(
-                        Kind::ArrayLength,
-                        [m, n].map(|list| dimensions(list)),
-                    ));
+                    let text = [m, n].map(|list| dimensions(list));
+                    out.diffs.push(Diff::new(Kind::ArrayLength, text));
                 }
-                self.hold(&mut out, Label::Element, true, units, [*x, *y]);
+                self.hold(out, Label::Element, true, units, [*x, *y]);
             }
             (Shape::Unspecified, Shape::Unspecified) => {}
-            (x, y) => {
-                let sizes = [graph.size(a), graph.size(b)];
-                let text =
-                    [0, 1].map(|side| format!("{} of {}", [x, y][side].noun(), bytes(sizes[side])));
+            _ => {
+                let text = ids.map(|id| {
+                    format!("{} of {}", graph.ty(id).shape.noun(), bytes(graph.size(id)))
+                });
                 out.diffs.push(Diff::new(Kind::Kind, text));
-                return out;
+                return false;
             }
         }
-        self.compare_extent(&mut out, [a, b]);
-        out
+        true
     }
 
     /// Size and alignment.

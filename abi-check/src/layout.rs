@@ -35,7 +35,15 @@ pub(crate) struct Layouts<'g, 'a> {
     graph: &'g Graph<'a>,
     alignments: FxHashMap<TypeId, Option<u64>>,
     /// Definitions by side and qualified name; made when the first declaration is met.
-    definitions: Option<FxHashMap<(usize, String), Vec<TypeId>>>,
+    definitions: Option<FxHashMap<(usize, String), Candidates>>,
+}
+
+/// Definitions of one name.
+#[derive(Debug, Default)]
+struct Candidates {
+    ids: Vec<TypeId>,
+    /// Whether they are one definition seen from several units; computed when first asked for.
+    one: Option<bool>,
 }
 
 impl<'g, 'a> Layouts<'g, 'a> {
@@ -153,22 +161,20 @@ impl<'g, 'a> Layouts<'g, 'a> {
         let graph = self.graph;
         let all = self.definitions.get_or_insert_with(|| graph.definitions());
         let key = (graph.unit_of(id).side, graph.type_name(id));
-        let Some(candidates) = all.get(&key) else {
+        let Some(Candidates { ids, one }) = all.get_mut(&key) else {
             return Definition::Missing;
         };
+        let Some((first, rest)) = ids.split_first() else {
+            return Definition::Missing;
+        };
+        if !*one.get_or_insert_with(|| rest.iter().all(|other| graph.look_alike(*first, *other))) {
+            return Definition::Ambiguous;
+        }
         let object = graph.unit_of(id).object;
-        let nearest = candidates
+        let nearest = ids
             .iter()
             .find(|other| graph.unit_of(**other).object == object);
-        match (nearest, candidates.as_slice()) {
-            (_, []) => Definition::Missing,
-            (_, [first, rest @ ..])
-                if rest.iter().all(|other| graph.look_alike(*first, *other)) =>
-            {
-                Definition::At(*nearest.unwrap_or(first))
-            }
-            _ => Definition::Ambiguous,
-        }
+        Definition::At(*nearest.unwrap_or(first))
     }
 }
 
@@ -247,8 +253,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn definitions(&self) -> FxHashMap<(usize, String), Vec<TypeId>> {
-        let mut result: FxHashMap<_, Vec<TypeId>> = FxHashMap::default();
+    fn definitions(&self) -> FxHashMap<(usize, String), Candidates> {
+        let mut result: FxHashMap<_, Candidates> = FxHashMap::default();
         for index in 0..self.types.len() as u32 {
             let id = TypeId(index);
             let defines = matches!(
@@ -259,6 +265,7 @@ impl<'a> Graph<'a> {
                 result
                     .entry((self.unit_of(id).side, self.type_name(id)))
                     .or_default()
+                    .ids
                     .push(id);
             }
         }

@@ -81,7 +81,12 @@ impl Report {
             } else {
                 format!("  ({})", reached.path)
             };
-            writeln!(f, "  {label:<12}  static {}{path}", reached.root)?;
+            writeln!(
+                f,
+                "  {label:<12}  {} {}{path}",
+                noun(&reached.root),
+                reached.root
+            )?;
         }
         let hidden = (finding.more_roots + 1).saturating_sub(finding.reached.len());
         if hidden > 0 && !finding.reached.is_empty() {
@@ -180,8 +185,9 @@ impl Report {
         let sides: Vec<&str> = unproved.sides.iter().map(|side| self.side(*side)).collect();
         let sides = sides.join(", ");
         let subject = &unproved.subject;
+        let noun = noun(subject);
         match unproved.reason {
-            Reason::OneSided => write!(f, "unproved: static {subject} is only defined on {sides}")?,
+            Reason::OneSided => write!(f, "unproved: {noun} {subject} is only defined on {sides}")?,
             Reason::NoDefinition => write!(f, "unproved: {subject} is not defined on {sides}")?,
             Reason::Ambiguous => {
                 write!(f, "unproved: {subject} has several definitions on {sides}")?
@@ -193,7 +199,7 @@ impl Report {
             )?,
             Reason::TooManyCandidates => write!(
                 f,
-                "unproved: static {subject} has too many candidates on {sides}"
+                "unproved: {noun} {subject} has too many candidates on {sides}"
             )?,
         }
         match unproved.reached.first() {
@@ -223,6 +229,15 @@ impl Report {
 
     fn side(&self, index: usize) -> &str {
         self.sides.get(index).map_or("?", String::as_str)
+    }
+}
+
+/// What a root is.
+fn noun(root: &str) -> &'static str {
+    if root.ends_with("::{vtable}") {
+        "vtable"
+    } else {
+        "static"
     }
 }
 

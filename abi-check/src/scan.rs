@@ -7,7 +7,7 @@
 //! Invariants: the stack lives on the heap, so no nesting is too deep; `offsets` ascends; every type entry gives
 //! exactly one type, if only an opaque one.
 
-use gimli::{Abbreviation, EntriesRaw, Reader as _, constants as dw};
+use gimli::{Abbreviation, AttributeValue, EntriesRaw, Reader as _, constants as dw};
 
 use crate::attributes::{Attributes, Bound, Slice, UnitReader};
 use crate::elf::Elf;
@@ -117,11 +117,7 @@ fn root<'a>(
         str_offsets_base: gimli::DebugStrOffsetsBase(0),
         addr_base: gimli::DebugAddrBase(0),
     };
-    let at = header.root_offset();
-    let fail = |reader: &UnitReader<'_>, source| reader.malformed(at, "the unit's entry", source);
-    let entry = header
-        .entry(abbreviations, at)
-        .map_err(|source| fail(&reader, source))?;
+    let attributes = root_attributes(&reader, abbreviations)?;
     let start = reader.start();
     let mut unit = Unit {
         side,
@@ -141,19 +137,20 @@ fn root<'a>(
         line_table: None,
         skeleton: matches!(header.type_(), gimli::UnitType::Skeleton(_)),
     };
-    for attribute in entry.attrs() {
+    for (attribute, (from, to)) in &attributes {
         match attribute.value() {
-            gimli::AttributeValue::DebugStrOffsetsBase(base) => reader.str_offsets_base = base,
-            gimli::AttributeValue::DebugAddrBase(base) => reader.addr_base = base,
-            gimli::AttributeValue::DebugLineRef(offset) => unit.line_table = Some(offset.0 as u64),
-            _ => {}
+            AttributeValue::DebugStrOffsetsBase(base) => reader.str_offsets_base = base,
+            AttributeValue::DebugAddrBase(base) => reader.addr_base = base,
+            AttributeValue::DebugLineRef(offset) => unit.line_table = Some(offset.0 as u64),
+            _ => continue,
         }
+        elf.check(&elf.info, *from, *to)?;
     }
-    for attribute in entry.attrs() {
+    for (attribute, (from, to)) in &attributes {
         let string = || {
-            reader
-                .string(start, attribute.raw_value())
-                .map(|string| string.unwrap_or(""))
+            elf.check(&elf.info, *from, *to)?;
+            let string = reader.string(*from, attribute.raw_value())?;
+            Ok::<_, Error>(string.unwrap_or(""))
         };
         match attribute.name() {
             dw::DW_AT_name => unit.name = string()?,
@@ -164,6 +161,37 @@ fn root<'a>(
         }
     }
     Ok((reader, unit))
+}
+
+/// An attribute and where it starts and ends in `.debug_info`.
+type Placed<'a> = (gimli::Attribute<Slice<'a>>, (u64, u64));
+
+/// All attributes of the unit's own entry.
+fn root_attributes<'a>(
+    reader: &UnitReader<'a>,
+    abbreviations: &gimli::Abbreviations,
+) -> Result<Vec<Placed<'a>>, Error> {
+    let at = reader.header.root_offset();
+    let fail = |source| reader.malformed(at, "the unit's entry", source);
+    let mut entries = reader
+        .header
+        .entries_raw(abbreviations, None)
+        .map_err(fail)?;
+    let mut result = Vec::new();
+    let Some(abbreviation) = entries.read_abbreviation().map_err(fail)? else {
+        return Ok(result);
+    };
+    for spec in abbreviation.attributes() {
+        let from = reader
+            .start()
+            .saturating_add(entries.next_offset().0 as u64);
+        let attribute = entries.read_attribute(*spec).map_err(fail)?;
+        let to = reader
+            .start()
+            .saturating_add(entries.next_offset().0 as u64);
+        result.push((attribute, (from, to)));
+    }
+    Ok(result)
 }
 
 struct Scan<'r, 'a> {
@@ -271,33 +299,12 @@ impl<'r, 'a> Scan<'r, 'a> {
             owner: Owner::Nothing,
         };
         match (abbreviation.tag(), here.owner) {
-            (dw::DW_TAG_variant_part, Owner::Record(index)) => {
+            (dw::DW_TAG_variant_part | dw::DW_TAG_variant, _) => {
                 let attributes = self.reader.attributes(entries, abbreviation)?;
-                if let Some(record) = self.record(index) {
-                    let discriminant = attributes.discriminant;
-                    record.variant_parts.push(VariantPart {
-                        discriminant,
-                        ..VariantPart::default()
-                    });
-                }
+                let owner = self.variant_entry(here.owner, abbreviation.tag(), &attributes)?;
                 Ok(Frame {
                     scope: here.scope,
-                    owner: Owner::VariantPart(index),
-                })
-            }
-            (dw::DW_TAG_variant_part, Owner::Variant(index)) => {
-                self.skip(entries, abbreviation)?;
-                if let Some(record) = self.record(index) {
-                    record.opaque = Some("a variant part within a variant");
-                }
-                Ok(inside)
-            }
-            (dw::DW_TAG_variant, Owner::VariantPart(index)) => {
-                let attributes = self.reader.attributes(entries, abbreviation)?;
-                self.variant(index, &attributes)?;
-                Ok(Frame {
-                    scope: here.scope,
-                    owner: Owner::Variant(index),
+                    owner,
                 })
             }
             (dw::DW_TAG_enumerator, Owner::Enumeration(index)) => {
@@ -442,6 +449,38 @@ impl<'r, 'a> Scan<'r, 'a> {
                 .and_then(|part| part.variants.last_mut())
                 .map(|variant| variant.members.push(member))
                 .unwrap_or(()),
+        }
+    }
+
+    /// A variant part or a variant, and what its children are in.
+    fn variant_entry(
+        &mut self,
+        owner: Owner,
+        tag: gimli::DwTag,
+        attributes: &Attributes<'a>,
+    ) -> Result<Owner, Error> {
+        let discriminant = attributes.discriminant;
+        match (tag, owner) {
+            (dw::DW_TAG_variant_part, Owner::Record(index)) => {
+                if let Some(record) = self.record(index) {
+                    record.variant_parts.push(VariantPart {
+                        discriminant,
+                        ..VariantPart::default()
+                    });
+                }
+                Ok(Owner::VariantPart(index))
+            }
+            (dw::DW_TAG_variant_part, Owner::Variant(index)) => {
+                if let Some(record) = self.record(index) {
+                    record.opaque = Some("a variant part within a variant");
+                }
+                Ok(Owner::Nothing)
+            }
+            (dw::DW_TAG_variant, Owner::VariantPart(index)) => {
+                self.variant(index, attributes)?;
+                Ok(Owner::Variant(index))
+            }
+            _ => Ok(Owner::Nothing),
         }
     }
 

@@ -118,6 +118,61 @@ fn ours(layout: &Layout) -> BTreeMap<String, (u64, u64)> {
     plain.chain(variants).collect()
 }
 
+/// Each of these stands alone, so its own line of the witness tells whether its layout differs.
+const SHUFFLED: &str = r#"
+pub struct A { pub a: u8, pub b: u32, pub c: u16, pub d: u64, pub e: u8 }
+pub struct B { pub a: u8, pub b: u8 }
+pub struct C(pub u16, pub u8, pub u32);
+pub enum D { X(u8, u32, u16), Y { a: u64, b: u8 }, Z }
+pub struct E { pub text: &'static str, pub flag: bool, pub n: u32 }
+#[repr(C)] pub struct F { pub a: u8, pub b: u32, pub c: u16 }
+pub struct S<T>(pub Option<T>); unsafe impl<T> Sync for S<T> {}
+macro_rules! share { ($($name:ident: $ty:ty),*) => { $(#[unsafe(no_mangle)] pub static $name: S<$ty> = S(None);)* } }
+share!(OF_A: A, OF_B: B, OF_C: C, OF_D: D, OF_E: E, OF_F: F);
+"#;
+
+#[test]
+fn of_layouts_that_rustc_shuffles_exactly_the_changed_ones_are_found() {
+    let scratch = Scratch::new("shuffle");
+    let build = |seed: u32| {
+        let seed = format!("-Zlayout-seed={seed}");
+        let flags = ["-Zrandomize-layout", &seed, "-Zprint-type-sizes"];
+        let (object, printed) = rustc(&scratch, "a", SHUFFLED, &flags);
+        (object, parse(&printed))
+    };
+    let builds: Vec<_> = (1..=8).map(build).collect();
+    let (mut equal, mut different) = (0, 0);
+    for (a, of_a) in &builds {
+        for (b, of_b) in &builds {
+            for name in ["A", "B", "C", "D", "E", "F"] {
+                let root = format!("app::OF_{name}");
+                let report = support::compare_if(&[a, b], &|candidate| candidate.name == root);
+                let same = |key: &str| {
+                    let facts = |all: &BTreeMap<String, Witness>| {
+                        all.get(key)
+                            .map(|w| (w.size, w.alignment, w.fields.clone()))
+                    };
+                    facts(of_a).is_some() && facts(of_a) == facts(of_b)
+                };
+                let option = format!("std::option::Option<{name}>");
+                let expected = match same(name) && same(&option) {
+                    true => abi_check::Verdict::Equal,
+                    false => abi_check::Verdict::Mismatch,
+                };
+                assert_eq!(report.verdict(), expected, "{name}: {report}");
+                match expected {
+                    abi_check::Verdict::Equal => equal += 1,
+                    _ => different += 1,
+                }
+            }
+        }
+    }
+    assert!(
+        equal > 100 && different > 50,
+        "{equal} equal, {different} different"
+    );
+}
+
 #[test]
 fn rustc_says_the_same_of_sizes_alignments_and_places() {
     let scratch = Scratch::new("oracle");
