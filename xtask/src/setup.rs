@@ -108,9 +108,11 @@ fn install(missing: &[Tool], packages: Vec<Vec<&'static str>>) -> Result<(), Err
     }
 }
 
-/// Calls `apt-get` so that it asks nothing; it shows its own progress.
+/// Calls `apt-get` so that it asks nothing, and waits for another one that is at work (a new machine often has one);
+/// it shows its own progress.
 fn apt_get(arguments: &[String]) -> Result<ExitStatus, Error> {
     Command::new("apt-get")
+        .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(Stdio::null())
