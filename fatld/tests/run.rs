@@ -60,7 +60,7 @@ fn jump_tables_stay_private() {
         int answer(void) { int sum = 0; for (int i = 0; i < 8; i++) sum += step(i); return sum; }
     "#;
     let source = format!("int counter_of(int); {source} int counter_of(int x) {{ return x * x; }}");
-    answers(&[("main", &source)], (3 + 49 + 11 + 4 + 19 + 25 + 31) % 256);
+    answers(&[("main", &source)], 3 + 49 + 11 + 4 + 19 + 25 + 31);
 }
 
 #[test]

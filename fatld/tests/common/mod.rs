@@ -61,8 +61,8 @@ impl Link {
 
     /// The same with more flags for each ISA.
     pub fn c_with(mut self, name: &str, source: &str, flags: [&[&str]; 2]) -> Self {
-        for slice in 0..2 {
-            let object = self.compile(slice, name, source, flags[slice]);
+        for (slice, flags) in flags.into_iter().enumerate() {
+            let object = self.compile(slice, name, source, flags);
             self.slices[slice].push(object);
         }
         self
