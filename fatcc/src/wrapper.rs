@@ -24,7 +24,7 @@ use crate::isa::Isa;
 use crate::role::Role;
 
 /// Counts the changes of the wrapper's doing and of the records' form.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// Environment variable with the version of the compiler, `rustc -vV`, set by the build.
 pub const RUSTC_VERSION: &str = "FATCC_RUSTC_VERSION";
@@ -120,11 +120,18 @@ impl<'a> Flags<'a> {
     }
 }
 
-/// The value that replaces `-C metadata`, for a crate of these names and features on every ISA.
-fn metadata(package: &Package, crate_name: &str, features: &[String]) -> String {
+/// The value that replaces `-C metadata`, for a crate of these names, types and features on every ISA. A package's
+/// library and program may have one name: only the crate's type tells them apart.
+fn metadata(
+    package: &Package,
+    crate_name: &str,
+    crate_types: &[&str],
+    features: &[String],
+) -> String {
     let mut hash = Sha256::new();
     for part in [package.name.as_str(), &package.version, crate_name]
         .into_iter()
+        .chain(crate_types.iter().copied())
         .chain(features.iter().map(String::as_str))
     {
         hash.update((part.len() as u64).to_le_bytes());
@@ -176,7 +183,8 @@ pub fn rewrite(
     );
 
     let features = features(arguments);
-    let metadata = metadata(package, &crate_name, &features);
+    let crate_types: Vec<&str> = flags.long("crate-type").collect();
+    let metadata = metadata(package, &crate_name, &crate_types, &features);
     let std = flags
         .short("Z", "force-unstable-if-unmarked")
         .next()
@@ -329,6 +337,14 @@ mod tests {
         assert_ne!(metadata_of(&none), metadata_of(&ab));
         assert_eq!(metadata_of(&ab), metadata_of(&ba));
         assert_eq!(ba.unit.features, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_library_and_a_program_of_one_name_are_told_apart() {
+        let program = line("x86_64-unknown-none", "aaaa", "");
+        let library = program.replace("--crate-type bin", "--crate-type lib");
+        let [program, library] = [program, library].map(|line| rewritten(&line).unwrap());
+        assert_ne!(metadata_of(&program), metadata_of(&library));
     }
 
     #[test]
