@@ -2,7 +2,8 @@
 //!
 //! `.boot` is at a fixed address in private memory; the image's text is too far from it for a relative jump, so its
 //! address is a constant in memory. Machine mode keeps one job: the software interrupt that other CPUs' doorbells
-//! raise, which it hands on to supervisor mode. Everything else is delegated. Until [`riscv64_start`] has set the page
+//! raise, which it hands on to supervisor mode. Everything else is delegated. The second hart forwards interrupts of
+//! devices that QEMU leads to it. Until [`riscv64_start`] has set the page
 //! tables, gates are not mapped and nothing may be called through a function pointer.
 //! Source: the RISC-V privileged specification; QEMU's hw/riscv/virt.c for the addresses.
 
@@ -21,10 +22,11 @@ global_asm!(
     .type _start, @function
     .option push
     .option norelax
+    .option arch, +a
 _start:
     csrw mie, zero
     csrr t0, mhartid
-    bnez t0, .Lpark
+    bnez t0, .Lforward
     lla t0, .Lmachine_trap
     csrw mtvec, t0
     lla t0, .Lmachine_save
@@ -52,6 +54,24 @@ _start:
     ld t0, .Lenter_address
     csrw mepc, t0
     mret
+
+.Lforward:                          // the other hart: see plic.rs
+    li t0, 0xa00                    // external interrupts of either mode end wfi; they stay off in mstatus
+    csrw mie, t0
+    ld t0, .Lforwarded_address
+    li t1, {claim}
+    li t2, {msip}
+    li t3, 1
+.Lforward_next:
+    wfi
+    lwu t4, 0(t1)
+    beqz t4, .Lforward_next
+    sll t4, t3, t4
+    amoor.d.aqrl zero, t4, (t0)
+    fence rw, o
+    sw t3, 0(t2)
+    j .Lforward_next
+
 .Lpark:
     wfi
     j .Lpark
@@ -88,6 +108,8 @@ _start:
     .quad 0, 0
 .Lenter_address:
     .quad .Lriscv64_enter
+.Lforwarded_address:
+    .quad {forwarded}
     .size _start, . - _start
 
     .section .text.riscv64_enter,"ax",@progbits
@@ -108,6 +130,8 @@ riscv64_enter:
     .option pop
     "#,
     msip = const super::CLINT,
+    claim = const plic::OTHER_CLAIM,
+    forwarded = sym plic::RISCV64_FORWARDED,
     uart = const super::UART,
     test = const super::TEST,
     stack = sym RISCV64_STACK,

@@ -1,4 +1,4 @@
-//! riscv64: hart 0 of QEMU's virt board, in supervisor mode without firmware.
+//! riscv64: hart 0 of QEMU's virt board, in supervisor mode without firmware; hart 1 forwards its interrupts.
 
 mod boot;
 mod pci;

@@ -1,16 +1,59 @@
-//! The platform-level interrupt controller, context 1: hart 0 in supervisor mode.
-//! Source: RISC-V Platform-Level Interrupt Controller Specification 1.0.0.
+//! External interrupts: two platform-level interrupt controllers, and a hart that forwards.
+//!
+//! QEMU's virt board has a controller per NUMA node (its "socket"), each for the harts of its node. The machine needs a
+//! node for the shared memory, and a node needs a hart; the virtio and PCI lines then lead to the second node's
+//! controller, that is to hart 1, and the others to the first one's. So every line is opened on both. Hart 1 does
+//! nothing but this, in machine mode (the loop is in boot.rs): it claims the line, sets its bit in
+//! [`RISCV64_FORWARDED`], and raises hart 0's software interrupt. QEMU 7.2 shows it the second controller's machine
+//! context as a *supervisor* interrupt (measured), so either ends its sleep.
+//! Source: RISC-V Platform-Level Interrupt Controller Specification 1.0.0; hw/riscv/virt.c of QEMU.
 
-const BASE: usize = 0x0c00_0000;
-const CONTEXT: usize = 1;
-const ENABLE: usize = BASE + 0x2000 + 0x80 * CONTEXT;
-const THRESHOLD: usize = BASE + 0x20_0000 + 0x1000 * CONTEXT;
-const CLAIM: usize = THRESHOLD + 4;
-/// Sources of QEMU's virt board, 0 left out, that fit the runtime's table.
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::AcqRel;
+
+/// A controller as one privilege mode of one hart sees it.
+struct Context {
+    base: usize,
+    number: usize,
+}
+
+/// Hart 0 in supervisor mode, of the first controller.
+const OWN: Context = Context {
+    base: 0x0c00_0000,
+    number: 1,
+};
+/// Hart 1 in machine mode, of the second controller.
+const OTHER: Context = Context {
+    base: 0x0c60_0000,
+    number: 0,
+};
+/// Where hart 1 claims.
+pub(super) const OTHER_CLAIM: usize = OTHER.claim();
+
+/// Sources, 0 left out, that fit the runtime's table.
 const LINES: u32 = 64;
 
+/// Lines that hart 1 has claimed and hart 0 has not seen yet, a bit each.
+pub(super) static RISCV64_FORWARDED: AtomicU64 = AtomicU64::new(0);
+
+impl Context {
+    const fn threshold(&self) -> usize {
+        self.base + 0x20_0000 + 0x1000 * self.number
+    }
+
+    const fn claim(&self) -> usize {
+        self.threshold() + 4
+    }
+
+    fn open(&self, line: u32) {
+        write(self.base + 4 * line as usize, 1);
+        let enable = self.base + 0x2000 + 0x80 * self.number + 4 * (line / 32) as usize;
+        write(enable, read(enable) | 1 << (line % 32));
+    }
+}
+
 fn read(register: usize) -> u32 {
-    // SAFETY: the controller is there and mapped.
+    // SAFETY: the controllers are there and mapped.
     unsafe { (register as *const u32).read_volatile() }
 }
 
@@ -21,25 +64,31 @@ fn write(register: usize, value: u32) {
 
 /// Lets every line through that is opened later.
 pub(super) fn start() {
-    write(THRESHOLD, 0);
+    write(OWN.threshold(), 0);
+    write(OTHER.threshold(), 0);
 }
 
 pub(crate) fn line_open(line: u32) -> bool {
     if line == 0 || line >= LINES {
         return false;
     }
-    write(BASE + 4 * line as usize, 1);
-    let enable = ENABLE + 4 * (line / 32) as usize;
-    write(enable, read(enable) | 1 << (line % 32));
+    OWN.open(line);
+    OTHER.open(line);
     true
 }
 
-/// Lets a line interrupt again.
+/// Lets a line interrupt again. To complete a line that the controller has not led here does nothing.
 pub(crate) fn line_complete(line: u32) {
-    write(CLAIM, line);
+    write(OWN.claim(), line);
+    write(OTHER.claim(), line);
 }
 
-/// The lines that interrupt now. Each stays blocked until it is completed.
+/// The lines that interrupt this hart now. Each stays blocked until it is completed.
 pub(super) fn claim() -> impl Iterator<Item = u32> {
-    core::iter::from_fn(|| Some(read(CLAIM)).filter(|line| *line != 0))
+    core::iter::from_fn(|| Some(read(OWN.claim())).filter(|line| *line != 0))
+}
+
+/// The lines that hart 1 has forwarded, a bit each.
+pub(super) fn forwarded() -> u64 {
+    RISCV64_FORWARDED.swap(0, AcqRel)
 }

@@ -107,11 +107,23 @@ extern "C" fn riscv64_trap(frame: &mut Frame) {
         SOFTWARE_INTERRUPT => {
             // SAFETY: clears the pending bit; a doorbell from here on sets it again.
             unsafe { asm!("csrci sip, 2") };
-            doorbell::on_ring(Cpu::current());
+            software_interrupt();
         }
         TIMER_INTERRUPT => set_timer(None),
         EXTERNAL_INTERRUPT => plic::claim().for_each(irq::on_interrupt),
         _ => exception(frame, cause),
+    }
+}
+
+/// A doorbell, or lines that the other hart has forwarded. If both come at once, the doorbell is not counted.
+fn software_interrupt() {
+    let mut lines = plic::forwarded();
+    if lines == 0 {
+        doorbell::on_ring(Cpu::current());
+    }
+    while lines != 0 {
+        irq::on_interrupt(lines.trailing_zeros());
+        lines &= lines - 1;
     }
 }
 
