@@ -88,7 +88,7 @@ impl<'a, 'd> Collector<'a, 'd> {
         let section = &self.program.sections[id.at()];
         let elf = self.program.objects[section.object.at()].elf;
         let input = &elf.sections[section.index];
-        if input.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+        if input.flags.contains(elf::SHF_COMPRESSED) {
             let place = Place {
                 file: elf.file.clone(),
                 section: section.name.to_owned(),
@@ -100,7 +100,7 @@ impl<'a, 'd> Collector<'a, 'd> {
             });
         }
         let output = self.outputs.entry(section.name).or_default();
-        if input.flags & u64::from(elf::SHF_STRINGS) != 0 && input.entry_size == 1 {
+        if input.flags.contains(elf::SHF_STRINGS) && input.entry_size == 1 {
             let seen = output.seen.get_or_insert_default();
             let moved = split(&elf.file, input)?.into_iter().map(|(start, string)| {
                 let offset = *seen.entry(string).or_insert_with(|| {

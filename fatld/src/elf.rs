@@ -18,7 +18,7 @@ pub struct ElfObject<'d> {
     /// Its name, with the archive member in parentheses.
     pub file: String,
     /// `e_flags`.
-    pub flags: u32,
+    pub flags: elf::FileFlags,
     /// All section headers, the null section included, so that ELF's own indexes hold.
     pub sections: Vec<ElfSection<'d>>,
     /// All symbols, the null symbol included.
@@ -33,9 +33,9 @@ pub struct ElfSection<'d> {
     /// Name.
     pub name: &'d str,
     /// `sh_type`.
-    pub kind: u32,
+    pub kind: elf::SectionType,
     /// `sh_flags`.
-    pub flags: u64,
+    pub flags: elf::SectionFlags,
     /// `sh_addralign`, at least 1.
     pub align: u64,
     /// `sh_size`.
@@ -60,9 +60,9 @@ pub struct ElfSymbol<'d> {
     /// `st_size`.
     pub size: u64,
     /// `STT_…`
-    pub kind: u8,
+    pub kind: elf::SymbolType,
     /// `STB_…`
-    pub binding: u8,
+    pub binding: elf::SymbolBind,
     /// Section header of its file's name that precedes it, as an index into the symbols (`STT_FILE`).
     pub source: Option<u32>,
 }
@@ -95,7 +95,7 @@ pub struct ElfRelocation {
     /// Offset in the section.
     pub offset: u64,
     /// `r_type`.
-    pub kind: u32,
+    pub kind: elf::RelocationType,
     /// Index of the symbol.
     pub symbol: usize,
     /// Addend.
@@ -209,7 +209,7 @@ fn check_header<'d>(file: &str, data: &'d [u8], isa: &dyn Isa) -> Result<&'d Hea
     if !data.starts_with(&elf::ELFMAG) {
         return Err(at(0, "an ELF object, an archive or an rlib".to_owned()));
     }
-    if data.get(4..6) != Some(&[elf::ELFCLASS64, elf::ELFDATA2LSB]) {
+    if data.get(4..6) != Some(&[elf::ELFCLASS64.0, elf::ELFDATA2LSB.0]) {
         return Err(at(4, "a 64-bit little-endian file".to_owned()));
     }
     let header = Header::parse(data).map_err(|e| at(0, e.to_string()))?;
@@ -264,8 +264,11 @@ fn read_symbols<'d>(
                         as usize,
                 )
             }
-            other if other < elf::SHN_LORESERVE => Home::Section(usize::from(other)),
-            other => return Err(bad(at, format!("a known section index, found {other:#x}"))),
+            other => {
+                Home::Section(usize::from(other.index().ok_or_else(|| {
+                    bad(at, format!("a known section index, found {other:#x}"))
+                })?))
+            }
         };
         if symbol.st_type() == elf::STT_FILE {
             source = u32::try_from(index).ok();
@@ -333,6 +336,7 @@ fn read_groups<'d>(
             .map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
         let flags = words
             .next()
+            .map(elf::GroupFlags)
             .ok_or_else(|| malformed(file, section.name, 0, "a word of flags"))?;
         let members: Vec<_> = words.map(|w| w as usize).collect();
         if let Some(member) = members.iter().find(|m| **m == 0 || **m >= sections.len()) {
@@ -343,7 +347,7 @@ fn read_groups<'d>(
                 format!("members that exist, found section {member}"),
             ));
         }
-        if flags & elf::GRP_COMDAT != 0 {
+        if flags.contains(elf::GRP_COMDAT) {
             groups.push(ElfGroup {
                 signature: signature.name,
                 members,

@@ -21,9 +21,9 @@ use crate::layout::OutputSection;
 /// A file to write.
 pub struct ElfFile<'a> {
     /// `e_machine`
-    pub machine: u16,
+    pub machine: elf::Machine,
     /// `e_flags`
-    pub flags: u32,
+    pub flags: elf::FileFlags,
     /// `e_entry`
     pub entry: u64,
     /// Sections in memory.
@@ -55,7 +55,7 @@ pub struct FileSymbol<'a> {
     /// Bytes.
     pub size: u64,
     /// `STT_…`
-    pub kind: u8,
+    pub kind: elf::SymbolType,
     /// `STB_LOCAL` rather than `STB_GLOBAL`.
     pub local: bool,
 }
@@ -71,15 +71,15 @@ impl<'a> ElfFile<'a> {
         let mut offsets = Vec::with_capacity(self.sections.len());
         for section in &self.sections {
             // What is mapped must have the same place in a page of the file as in one of memory.
-            let behind = writer.reserved_len() as u64 % PAGE_SIZE;
+            let behind = writer.reserved_len() % PAGE_SIZE;
             let gap = (section.section.phys % PAGE_SIZE + PAGE_SIZE - behind) % PAGE_SIZE;
-            writer.reserve(gap as usize, 1);
-            offsets.push(writer.reserve(section.bytes.len(), 1));
+            writer.reserve(gap, 1);
+            offsets.push(writer.reserve(section.bytes.len() as u64, 1));
         }
         let debug: Vec<_> = self
             .debug
             .iter()
-            .map(|(_, bytes, _)| writer.reserve(bytes.len(), 8))
+            .map(|(_, bytes, _)| writer.reserve(bytes.len() as u64, 8))
             .collect();
         let names: Vec<StringId> = self
             .names()
@@ -102,8 +102,8 @@ impl<'a> ElfFile<'a> {
         writer.reserve_strtab_section_index();
         writer.reserve_shstrtab_section_index();
         writer.reserve_symtab();
-        writer.reserve_strtab();
-        writer.reserve_shstrtab();
+        writer.reserve_strtab()?;
+        writer.reserve_shstrtab()?;
         writer.reserve_section_headers();
 
         writer.write_file_header(&FileHeader {
@@ -118,15 +118,15 @@ impl<'a> ElfFile<'a> {
         for segment in &segments {
             let first = &self.sections[segment.sections.start].section;
             let last = &self.sections[segment.sections.end - 1];
-            let file = offsets[segment.sections.end - 1] + last.bytes.len()
+            let file = offsets[segment.sections.end - 1] + last.bytes.len() as u64
                 - offsets[segment.sections.start];
             writer.write_program_header(&ProgramHeader {
                 p_type: segment.kind,
                 p_flags: segment.flags,
-                p_offset: offsets[segment.sections.start] as u64,
+                p_offset: offsets[segment.sections.start],
                 p_vaddr: first.address,
                 p_paddr: first.phys,
-                p_filesz: file as u64,
+                p_filesz: file,
                 p_memsz: last.section.phys + last.section.size - first.phys,
                 p_align: if segment.kind == elf::PT_NOTE {
                     4
@@ -170,16 +170,16 @@ impl<'a> ElfFile<'a> {
                 (start..start + s.section.size.max(1)).contains(&symbol.address)
             });
             let home = home.filter(|_| symbol.kind != elf::STT_FILE);
+            let binding = if symbol.local {
+                elf::STB_LOCAL
+            } else {
+                elf::STB_GLOBAL
+            };
             writer.write_symbol(&Sym {
-                name: Some(*name),
-                section: home.map(|at| indexes[at]),
-                st_info: (if symbol.local {
-                    elf::STB_LOCAL
-                } else {
-                    elf::STB_GLOBAL
-                }) << 4
-                    | symbol.kind,
-                st_other: 0,
+                st_name: writer.string_offset(Some(*name)),
+                section: home.map(|at| indexes[at].0),
+                st_info: elf::SymbolInfo::new(binding, symbol.kind),
+                st_other: elf::SymbolOther(0),
                 st_shndx: elf::SHN_ABS,
                 st_value: symbol.address,
                 st_size: symbol.size,
@@ -191,32 +191,28 @@ impl<'a> ElfFile<'a> {
         &self,
         writer: &mut Writer<'_>,
         names: &[StringId],
-        offsets: &[usize],
-        debug: &[usize],
+        offsets: &[u64],
+        debug: &[u64],
     ) {
         writer.write_null_section_header();
         for ((section, name), offset) in self.sections.iter().zip(names).zip(offsets) {
             let mut flags = elf::SHF_ALLOC;
-            flags |= if section.flags & Region::WRITE != 0 {
-                elf::SHF_WRITE
-            } else {
-                0
-            };
-            flags |= if section.flags & Region::EXECUTE != 0 {
-                elf::SHF_EXECINSTR
-            } else {
-                0
-            };
+            if section.flags & Region::WRITE != 0 {
+                flags.insert(elf::SHF_WRITE);
+            }
+            if section.flags & Region::EXECUTE != 0 {
+                flags.insert(elf::SHF_EXECINSTR);
+            }
             writer.write_section_header(&SectionHeader {
-                name: Some(*name),
+                sh_name: writer.section_name_offset(Some(*name)),
                 sh_type: match section.section {
                     s if s.is_bss => elf::SHT_NOBITS,
                     s if s.is_note => elf::SHT_NOTE,
                     _ => elf::SHT_PROGBITS,
                 },
-                sh_flags: u64::from(flags),
+                sh_flags: flags,
                 sh_addr: section.section.address,
-                sh_offset: *offset as u64,
+                sh_offset: *offset,
                 sh_size: section.section.size,
                 sh_link: 0,
                 sh_info: 0,
@@ -231,15 +227,15 @@ impl<'a> ElfFile<'a> {
             .zip(&names[self.sections.len()..])
         {
             writer.write_section_header(&SectionHeader {
-                name: Some(*name),
+                sh_name: writer.section_name_offset(Some(*name)),
                 sh_type: elf::SHT_PROGBITS,
                 sh_flags: if *is_strings {
-                    u64::from(elf::SHF_MERGE | elf::SHF_STRINGS)
+                    elf::SHF_MERGE | elf::SHF_STRINGS
                 } else {
-                    0
+                    elf::SectionFlags(0)
                 },
                 sh_addr: 0,
-                sh_offset: *offset as u64,
+                sh_offset: *offset,
                 sh_size: bytes.len() as u64,
                 sh_link: 0,
                 sh_info: 0,
@@ -303,14 +299,19 @@ impl<'a> ElfFile<'a> {
 
 /// Sections that are mapped together.
 struct Segment {
-    kind: u32,
-    flags: u32,
+    kind: elf::ProgramType,
+    flags: elf::ProgramFlags,
     sections: std::ops::Range<usize>,
 }
 
-fn protection(flags: u32) -> u32 {
-    let bit = |flag, bit| if flags & flag != 0 { bit } else { 0 };
-    bit(Region::READ, elf::PF_R) | bit(Region::WRITE, elf::PF_W) | bit(Region::EXECUTE, elf::PF_X)
+fn protection(flags: u32) -> elf::ProgramFlags {
+    let bits = [
+        (Region::READ, elf::PF_R),
+        (Region::WRITE, elf::PF_W),
+        (Region::EXECUTE, elf::PF_X),
+    ];
+    let set = bits.into_iter().filter(|(flag, _)| flags & flag != 0);
+    set.fold(elf::ProgramFlags::default(), |all, (_, bit)| all | bit)
 }
 
 /// Writes a file beside its name and renames it, so that nobody ever sees half of it. Something that exists and is not

@@ -34,7 +34,7 @@ pub struct Slice<'d> {
     /// Its global names and their definitions.
     pub definitions: IndexMap<&'d str, SymbolId>,
     /// `e_flags` of an output of this slice.
-    pub flags: u32,
+    pub flags: elf::FileFlags,
 }
 
 /// An object that takes part.
@@ -140,9 +140,9 @@ pub struct Symbol<'d> {
     /// Bytes.
     pub size: u64,
     /// `STT_…`
-    pub kind: u8,
+    pub kind: elf::SymbolType,
     /// `STB_…`
-    pub binding: u8,
+    pub binding: elf::SymbolBind,
     /// Name of the source file that the object gives before its local symbols.
     pub source: &'d str,
 }
@@ -164,11 +164,11 @@ impl Symbol<'_> {
 }
 
 /// LLVM's list of symbols whose address matters: for identical code folding only.
-const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
+const SHT_LLVM_ADDRSIG: elf::SectionType = elf::SectionType(0x6fff_4c03);
 
 /// Sections that are known and carry nothing into a static image that maps memory by its own note.
 fn carries_nothing(section: &ElfSection<'_>) -> bool {
-    section.flags & u64::from(elf::SHF_EXCLUDE) != 0
+    section.flags.contains(elf::SHF_EXCLUDE)
         || matches!(
             section.name,
             ".note.GNU-stack" | ".note.gnu.property" | ".comment" | ".eh_frame"
@@ -195,7 +195,7 @@ fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKind>, 
         };
         Err(Problem::Unsupported { place, what })
     };
-    let has = |flag: u32| section.flags & u64::from(flag) != 0;
+    let has = |flag| section.flags.contains(flag);
     if carries_nothing(section) {
         return Ok(None);
     }
@@ -259,7 +259,7 @@ pub fn build<'d>(
             .map(|(name, by)| (*name, definition(by)))
             .collect();
         let objects = resolution.included.iter().map(|at| &candidates[*at].object);
-        let flags: Vec<u32> = objects.clone().map(|o| o.flags).collect();
+        let flags: Vec<_> = objects.clone().map(|o| o.flags).collect();
         let flags = isa.merge_flags(&flags).unwrap_or_else(|(expected, found)| {
             let odd = objects.clone().find(|o| o.flags == found);
             let file = odd.map(|o| o.file.clone()).unwrap_or_default();
@@ -273,7 +273,7 @@ pub fn build<'d>(
                     "e_flags that go with {expected:#x} of the other objects, found {found:#x}"
                 ),
             });
-            0
+            elf::FileFlags(0)
         });
         program.slices.push(Slice {
             isa: *isa,
@@ -355,17 +355,15 @@ impl<'d> Program<'d> {
             SectionKind::Debug => Vec::new(),
             _ => relocations(isa, elf, index, first_symbol)?,
         };
-        let mergeable =
-            input.flags & u64::from(elf::SHF_MERGE) != 0 && kind == SectionKind::ReadOnly;
+        let mergeable = input.flags.contains(elf::SHF_MERGE) && kind == SectionKind::ReadOnly;
         let whole = SectionId::next(self.sections.len());
         self.sections.push(Section {
             kind,
             align: input.align,
             size: input.size,
             data: input.data,
-            writable: input.flags & u64::from(elf::SHF_WRITE) != 0 && kind != SectionKind::ReadOnly,
-            retained: kind == SectionKind::Note
-                || input.flags & u64::from(elf::SHF_GNU_RETAIN) != 0,
+            writable: input.flags.contains(elf::SHF_WRITE) && kind != SectionKind::ReadOnly,
+            retained: kind == SectionKind::Note || input.flags.contains(elf::SHF_GNU_RETAIN),
             relocations,
             ..Section::empty(slice, object, index, input.name)
         });
@@ -556,7 +554,7 @@ pub fn split<'d>(file: &str, section: &ElfSection<'d>) -> Result<Vec<(u64, &'d [
         )));
     }
     let mut out = Vec::new();
-    if section.flags & u64::from(elf::SHF_STRINGS) == 0 {
+    if !section.flags.contains(elf::SHF_STRINGS) {
         out.extend(
             section
                 .data

@@ -9,6 +9,7 @@ mod x86_64;
 use std::fmt::Debug;
 
 use fat_image::GATE_SIZE;
+use object::elf::{FileFlags, Machine, RelocationType};
 
 /// Every ISA that can be linked.
 pub const ALL: &[&dyn Isa] = &[&x86_64::X86_64, &riscv64::Riscv64];
@@ -23,7 +24,7 @@ pub trait Isa: Sync + Debug {
     /// Its name on the command line and in the image.
     fn name(&self) -> &'static str;
     /// `e_machine` of its objects.
-    fn machine(&self) -> u16;
+    fn machine(&self) -> Machine;
     /// Its static relocations, by the psABI.
     fn rules(&self) -> &'static [Rule];
     /// What a relocation at `offset` of `code` does with the function it refers to.
@@ -38,11 +39,11 @@ pub trait Isa: Sync + Debug {
     /// Padding between functions.
     fn padding(&self) -> &'static [u8];
     /// `e_flags` of an output made of objects with these flags, or the flags that contradict each other.
-    fn merge_flags(&self, flags: &[u32]) -> Result<u32, (u32, u32)>;
+    fn merge_flags(&self, flags: &[FileFlags]) -> Result<FileFlags, (FileFlags, FileFlags)>;
 
     /// The rule of a relocation type.
-    fn rule(&self, raw: u32) -> Option<&'static Rule> {
-        self.rules().iter().find(|rule| rule.raw == raw)
+    fn rule(&self, kind: RelocationType) -> Option<&'static Rule> {
+        self.rules().iter().find(|rule| rule.raw == kind.0)
     }
 }
 

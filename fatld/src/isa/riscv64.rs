@@ -3,6 +3,7 @@
 
 use super::{ANY, Expression, Field, Isa, NOTHING, Role, Rule, integer, read_integer, signed};
 use fat_image::GATE_SIZE;
+use object::elf::{self, FileFlags, Machine};
 
 /// See [`Isa`].
 #[derive(Debug)]
@@ -204,16 +205,13 @@ fn write_call(field: &mut [u8], v: i128) {
     write_lower_i(jalr, v);
 }
 
-const EF_RVC: u32 = 1;
-const EF_TSO: u32 = 0x10;
-
 impl Isa for Riscv64 {
     fn name(&self) -> &'static str {
         "riscv64"
     }
 
-    fn machine(&self) -> u16 {
-        object::elf::EM_RISCV
+    fn machine(&self) -> Machine {
+        elf::EM_RISCV
     }
 
     fn rules(&self) -> &'static [Rule] {
@@ -266,16 +264,16 @@ impl Isa for Riscv64 {
     }
 
     /// RVC and TSO add up; float ABI and RVE must agree.
-    fn merge_flags(&self, flags: &[u32]) -> Result<u32, (u32, u32)> {
-        let mut merged: Option<u32> = None;
+    fn merge_flags(&self, flags: &[FileFlags]) -> Result<FileFlags, (FileFlags, FileFlags)> {
+        let mut merged: Option<FileFlags> = None;
         for &new in flags {
             let old = *merged.get_or_insert(new);
-            if (old ^ new) & !(EF_RVC | EF_TSO) != 0 {
+            if (old ^ new).without(elf::EF_RISCV_RVC | elf::EF_RISCV_TSO) != FileFlags(0) {
                 return Err((old, new));
             }
             merged = Some(old | new);
         }
-        Ok(merged.unwrap_or(0))
+        Ok(merged.unwrap_or_default())
     }
 }
 
@@ -307,7 +305,12 @@ mod tests {
 
     #[test]
     fn float_abis_do_not_mix() {
-        assert_eq!(Riscv64.merge_flags(&[0, EF_RVC]), Ok(EF_RVC));
-        assert_eq!(Riscv64.merge_flags(&[4, 0]), Err((4, 0)));
+        const SOFT: FileFlags = elf::EF_RISCV_FLOAT_ABI_SOFT;
+        const DOUBLE: FileFlags = elf::EF_RISCV_FLOAT_ABI_DOUBLE;
+        assert_eq!(
+            Riscv64.merge_flags(&[SOFT, elf::EF_RISCV_RVC]),
+            Ok(elf::EF_RISCV_RVC)
+        );
+        assert_eq!(Riscv64.merge_flags(&[DOUBLE, SOFT]), Err((DOUBLE, SOFT)));
     }
 }

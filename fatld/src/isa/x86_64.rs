@@ -2,6 +2,7 @@
 
 use super::{ANY, Expression, Field, Isa, NOTHING, Role, Rule, integer, signed};
 use fat_image::GATE_SIZE;
+use object::elf::{self, FileFlags, Machine};
 
 /// See [`Isa`].
 #[derive(Debug)]
@@ -71,8 +72,8 @@ impl Isa for X86_64 {
         "x86_64"
     }
 
-    fn machine(&self) -> u16 {
-        object::elf::EM_X86_64
+    fn machine(&self) -> Machine {
+        elf::EM_X86_64
     }
 
     fn rules(&self) -> &'static [Rule] {
@@ -123,10 +124,11 @@ impl Isa for X86_64 {
         &[0xcc]
     }
 
-    fn merge_flags(&self, flags: &[u32]) -> Result<u32, (u32, u32)> {
-        match flags.iter().find(|f| **f != 0) {
-            Some(odd) => Err((0, *odd)),
-            None => Ok(0),
+    fn merge_flags(&self, flags: &[FileFlags]) -> Result<FileFlags, (FileFlags, FileFlags)> {
+        const NONE: FileFlags = FileFlags(0);
+        match flags.iter().find(|f| **f != NONE) {
+            Some(odd) => Err((NONE, *odd)),
+            None => Ok(NONE),
         }
     }
 }
@@ -136,7 +138,11 @@ mod tests {
     use super::*;
 
     fn role(raw: u32, code: &[u8]) -> Role {
-        X86_64.role(X86_64.rule(raw).expect("known"), code, code.len())
+        X86_64.role(
+            X86_64.rule(elf::RelocationType(raw)).expect("known"),
+            code,
+            code.len(),
+        )
     }
 
     #[test]
