@@ -15,9 +15,10 @@ use core::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use fatcc_rt::cpu::Cpu;
 use fatcc_rt::sync::{Notify, Once};
 use fatcc_rt::{println, task, time};
+use webserver::net::backlog::Backlog;
 use webserver::net::device::VirtioNet;
 use webserver::net::driver;
-use webserver::net::socket::{Backlog, Listener};
+use webserver::net::socket::Listener;
 use webserver::net::{Address, Net};
 use webserver::selftest;
 use webserver::server::{self, Site};
@@ -25,11 +26,11 @@ use webserver::server::{self, Site};
 fatcc_rt::main!(main);
 
 /// Connections that can be open at once.
-const LISTENERS: usize = 96;
+const LISTENERS: usize = 128;
 /// The server's port.
 const HTTP: Backlog = Backlog {
     port: 80,
-    reserve: 24,
+    reserve: 56,
 };
 
 /// Set by the CPU that serves its device; another CPU's device is left alone.
@@ -70,10 +71,10 @@ async fn serve(cpu: Cpu, mut device: VirtioNet) {
         }
         TESTED.notified().await;
     };
-    let net = Net::new(&mut device, address);
+    let net = Net::new(&mut device, address, HTTP);
     let application = Cpu::of_isa("x86_64").unwrap_or(cpu);
     for _ in 0..LISTENERS {
-        task::spawn_on(application, server::serve(Listener::new(net, HTTP), site));
+        task::spawn_on(application, server::serve(Listener::new(net), site));
     }
     println!("listening on 10.0.2.15:80, HTTP on {application}, TCP on {cpu}");
     driver::run(net, device).await;

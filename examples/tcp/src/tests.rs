@@ -3,7 +3,8 @@
 extern crate std;
 
 use crate::net::Net;
-use crate::net::socket::{Backlog, Listener, Stream};
+use crate::net::backlog::Backlog;
+use crate::net::socket::{Listener, Stream};
 use crate::net::wire;
 use crate::report::Report;
 use crate::rt;
@@ -11,8 +12,10 @@ use crate::rt::host::{block_on, spawn};
 use crate::server::{self, Site};
 use crate::stream::ByteStream;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use core::time::Duration;
 use smoltcp::socket::tcp::State;
 
@@ -22,34 +25,29 @@ static SITE: Site = Site {
     selftest: Report { checks: Vec::new() },
 };
 
-/// A client's stack, the server's stack, its backlog.
+/// A client's stack and the server's.
 struct World {
     client: &'static Net,
     server: &'static Net,
-    backlog: Backlog,
 }
 
 fn world(loss: Option<u16>) -> World {
-    let (server, client) = wire::pair(loss);
-    let backlog = Backlog {
-        port: 80,
-        reserve: 3,
-    };
+    let (server, client) = wire::pair(
+        loss,
+        Backlog {
+            port: 80,
+            reserve: 4,
+        },
+    );
     for _ in 0..LISTENERS {
-        spawn(server::serve(Listener::new(server, backlog), &SITE));
+        spawn(server::serve(Listener::new(server), &SITE));
     }
-    World {
-        client,
-        server,
-        backlog,
-    }
+    World { client, server }
 }
 
 impl World {
     async fn connect(&self) -> Stream<'static> {
-        wire::connect(self.client, self.backlog)
-            .await
-            .expect("somebody listens")
+        wire::connect(self.client).await.expect("somebody listens")
     }
 
     /// Sends `request` and returns all that comes until the server closes.
@@ -273,8 +271,6 @@ async fn wait_for_the_server(world: &World, spare: usize) -> Duration {
         }
         streams.push(stream);
     }
-    let refused = wire::connect(world.client, world.backlog).await.is_none();
-    assert_eq!(refused, spare == 0, "a listener is one connection");
     for (index, stream) in streams.iter_mut().enumerate() {
         let answer = read_to_end(stream).await;
         if index % 2 == 0 {
@@ -345,6 +341,45 @@ fn listeners_come_back_from_resets_and_from_time_wait() {
         }
         rt::sleep(Duration::from_secs(60)).await;
         assert_eq!(wire::states(world.server), vec![State::Listen; LISTENERS]);
+    });
+}
+
+#[test]
+fn short_connections_one_upon_the_other_are_all_answered() {
+    block_on(async {
+        let world = world(None);
+        for round in 0..500 {
+            let answer = world.ask(b"GET /bytes/10 HTTP/1.0\r\n\r\n").await;
+            assert!(!answer.is_empty(), "connection {round}");
+            assert_eq!(split(&answer).2, stream_bytes(10));
+        }
+    });
+}
+
+#[test]
+fn more_clients_than_listeners_wait_their_turn() {
+    block_on(async {
+        let world = world(None);
+        let client = world.client;
+        let answered = Arc::new(AtomicUsize::new(0));
+        for _ in 0..4 * LISTENERS {
+            let answered = answered.clone();
+            spawn(async move {
+                let mut stream = wire::connect(client)
+                    .await
+                    .expect("a client waits, it is not refused");
+                stream
+                    .send_all(LIMIT, b"GET /bytes/100000 HTTP/1.0\r\n\r\n")
+                    .await
+                    .expect("it is heard");
+                let answer = read_to_end(&mut stream).await;
+                stream.shut(LIMIT).await;
+                assert_eq!(split(&answer).2, stream_bytes(100_000));
+                answered.fetch_add(1, SeqCst);
+            });
+        }
+        rt::sleep(Duration::from_secs(120)).await;
+        assert_eq!(answered.load(SeqCst), 4 * LISTENERS);
     });
 }
 

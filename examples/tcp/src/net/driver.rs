@@ -50,7 +50,10 @@ pub async fn run(net: &'static Net, mut device: impl NetDevice) {
 /// Takes and sends a bounded number of frames.
 fn round(net: &Net, device: &mut impl NetDevice) -> Next {
     let mut stack = net.stack.lock();
-    let super::Stack { interface, sockets } = &mut *stack;
+    let device = &mut stack.gate(device);
+    let super::Stack {
+        interface, sockets, ..
+    } = &mut *stack;
     let now = instant(rt::now());
     interface.poll_maintenance(now);
     let mut received = 0;
@@ -64,6 +67,10 @@ fn round(net: &Net, device: &mut impl NetDevice) -> Next {
         sent += 1;
     }
     let delay = interface.poll_delay(now, sockets).map(Duration::from);
+    let refused = device.refused();
+    if refused > 0 {
+        stack.keep_listening(refused);
+    }
     drop(stack);
     STATS.polled_here(received as u64);
     if received == BATCH || sent == BATCH {

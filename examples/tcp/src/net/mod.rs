@@ -2,12 +2,14 @@
 //!
 //! - [`socket`]: listeners and streams for tasks on any CPU; they work on the sockets themselves and leave their wakers
 //!   there
+//! - [`backlog`]: what keeps a port listening
 //! - [`driver`]: the task on the CPU that has the device; it alone calls smoltcp's `poll_*`, which wakes those wakers
 //! - `device`: the virtio network device
 //!
 //! Invariant: the lock is held for a bounded amount of work (one copy of at most [`socket::COPY`] bytes, or
 //! [`driver::BATCH`] frames), never over an await.
 
+pub mod backlog;
 #[cfg(target_os = "none")]
 pub mod device;
 pub mod driver;
@@ -17,15 +19,16 @@ pub(crate) mod wire;
 
 use crate::rt::{Mutex, Notify};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
+use backlog::Backlog;
 use core::time::Duration;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
-use socket::Backlog;
 
 /// Bytes of a socket's buffer, in each direction.
 const BUFFER: usize = 64 * 1024;
@@ -52,20 +55,9 @@ pub struct Address {
 struct Stack {
     interface: Interface,
     sockets: SocketSet<'static>,
-}
-
-impl Stack {
-    /// How many listeners `backlog` lacks.
-    fn missing(&self, backlog: Backlog) -> usize {
-        let sockets = self
-            .sockets
-            .iter()
-            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket);
-        let listening = sockets
-            .filter(|socket| socket.is_listening() && socket.listen_endpoint().port == backlog.port)
-            .count();
-        backlog.reserve.saturating_sub(listening)
-    }
+    backlog: Backlog,
+    /// Sockets in TIME-WAIT that may be made to listen, those that rest longest first.
+    resting: VecDeque<SocketHandle>,
 }
 
 /// The stack, and the way to tell its driver of work.
@@ -76,8 +68,8 @@ pub struct Net {
 }
 
 impl Net {
-    /// An interface on `device`. It lives as long as the machine.
-    pub fn new(device: &mut impl Device, address: Address) -> &'static Net {
+    /// An interface on `device` whose listeners are for `backlog`. It lives as long as the machine.
+    pub fn new(device: &mut impl Device, address: Address, backlog: Backlog) -> &'static Net {
         let mut config = Config::new(EthernetAddress(address.mac).into());
         config.random_seed = address.seed;
         let mut interface = Interface::new(config, device, instant(crate::rt::now()));
@@ -94,6 +86,8 @@ impl Net {
         let stack = Stack {
             interface,
             sockets: SocketSet::new(Vec::new()),
+            backlog,
+            resting: VecDeque::new(),
         };
         Box::leak(Box::new(Net {
             stack: Mutex::new(stack),
@@ -110,29 +104,6 @@ impl Net {
         socket.set_congestion_control(tcp::CongestionControl::Reno);
         socket.set_timeout(Some(SILENCE));
         self.stack.lock().sockets.add(socket)
-    }
-
-    /// If too few sockets of `backlog` listen, makes those that are in TIME-WAIT do so.
-    fn keep_listening(&self, backlog: Backlog) {
-        let mut stack = self.stack.lock();
-        let missing = stack.missing(backlog);
-        let waiting = stack
-            .sockets
-            .iter_mut()
-            .map(|(_, smoltcp::socket::Socket::Tcp(socket))| socket)
-            .filter(|socket| {
-                let port = socket.local_endpoint().map(|local| local.port);
-                socket.state() == tcp::State::TimeWait && port == Some(backlog.port)
-            });
-        for socket in waiting.take(missing) {
-            // It fails for open sockets and port 0 only.
-            let _ = socket.listen(backlog.port);
-        }
-    }
-
-    /// Whether fewer sockets of `backlog` listen than should.
-    fn is_short(&self, backlog: Backlog) -> bool {
-        self.stack.lock().missing(backlog) > 0
     }
 
     /// Works on one socket.

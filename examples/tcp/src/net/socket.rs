@@ -1,6 +1,6 @@
 //! Listeners and streams: what a task on any CPU sees of a socket.
 //!
-//! A [`Listener`] is one socket; a port with a backlog of N is N of them. The life of its socket:
+//! A [`Listener`] is one socket; a backlog of N is N of them. The life of its socket:
 //!
 //! ```text
 //!   accept ──► LISTEN ──► SYN-RECEIVED ──► ESTABLISHED ──► Stream
@@ -42,41 +42,27 @@ impl From<Elapsed> for Error {
     }
 }
 
-/// What the listeners of one port share.
-#[derive(Clone, Copy, Debug)]
-pub struct Backlog {
-    /// The port.
-    pub port: u16,
-    /// With fewer than this many listening, TIME-WAIT is cut short: a new connection may end it (RFC 9293, 3.6.1), and
-    /// without listeners there would be none. The server has less patience then, too.
-    pub reserve: usize,
-}
-
-/// One socket of a port's backlog.
+/// One socket of the backlog.
 pub struct Listener {
     net: &'static Net,
     handle: SocketHandle,
-    backlog: Backlog,
 }
 
 impl Listener {
-    /// A further socket of `backlog`, listening from now on.
-    pub fn new(net: &'static Net, backlog: Backlog) -> Listener {
-        let listener = Listener {
-            net,
-            handle: net.add(),
-            backlog,
-        };
+    /// A further socket of the backlog, listening from now on.
+    pub fn new(net: &'static Net) -> Listener {
+        let handle = net.add();
+        let listener = Listener { net, handle };
         listener.listen();
         listener
     }
 
     /// Listens, if the socket is closed.
     fn listen(&self) {
+        let mut stack = self.net.stack.lock();
+        let port = stack.backlog.port;
         // It fails for a socket that is open, which then needs nothing, and for port 0, where no connection comes.
-        let _ = self
-            .net
-            .with(self.handle, |socket| socket.listen(self.backlog.port));
+        let _ = stack.sockets.get_mut::<Socket>(self.handle).listen(port);
     }
 
     /// Waits for a connection. It is over when the stream is dropped, whatever state it is in.
@@ -86,12 +72,11 @@ impl Listener {
             let state = self
                 .left(|state| matches!(state, State::Listen | State::SynReceived))
                 .await;
-            self.net.keep_listening(self.backlog);
+            self.net.stack.lock().keep_listening(0);
             if state != State::Closed {
                 return Stream {
                     net: self.net,
                     handle: self.handle,
-                    backlog: self.backlog,
                     listener: PhantomData,
                 };
             }
@@ -100,8 +85,7 @@ impl Listener {
         }
     }
 
-    /// Brings the socket back to LISTEN from where the last connection left it. Another listener may do that first,
-    /// from TIME-WAIT, and a new connection may even be there already.
+    /// Brings the socket back to LISTEN from where the last connection left it.
     async fn end_last(&self) {
         loop {
             match self.net.with(self.handle, |socket| socket.state()) {
@@ -111,7 +95,10 @@ impl Listener {
                     self.listen();
                 }
                 State::TimeWait => {
-                    if self.left(|state| state == State::TimeWait).await != State::Closed {
+                    self.net.stack.lock().rest(self.handle);
+                    self.left(|state| state == State::TimeWait).await;
+                    if !self.net.stack.lock().take_back(self.handle) {
+                        // It was made to listen; a new connection may even be there, or have been there.
                         return;
                     }
                 }
@@ -156,14 +143,13 @@ impl Listener {
 pub struct Stream<'a> {
     pub(super) net: &'static Net,
     pub(super) handle: SocketHandle,
-    pub(super) backlog: Backlog,
     pub(super) listener: PhantomData<&'a mut Listener>,
 }
 
 impl Stream<'_> {
-    /// Whether listeners of the port this came from are short: a connection that does nothing should end.
+    /// Whether listeners are short: a connection that does nothing should end.
     pub fn listeners_are_short(&self) -> bool {
-        self.net.is_short(self.backlog)
+        self.net.stack.lock().is_short()
     }
 
     /// Gives `take` the received bytes that lie in one piece, at most [`COPY`]; it returns how many it used and

@@ -1,7 +1,8 @@
 //! For tests: two stacks at the ends of a wire that may lose frames, and the connecting side.
 
+use super::backlog::Backlog;
 use super::driver::{self, NetDevice};
-use super::socket::{Backlog, Stream};
+use super::socket::Stream;
 use super::{Address, Net};
 use crate::rt::{self, Mutex, Notify};
 use alloc::collections::VecDeque;
@@ -86,7 +87,7 @@ impl TxToken for Outgoing {
 }
 
 /// A server's stack and a client's, both driven.
-pub(crate) fn pair(loss: Option<u16>) -> (&'static Net, &'static Net) {
+pub(crate) fn pair(loss: Option<u16>, backlog: Backlog) -> (&'static Net, &'static Net) {
     let direction = || {
         Arc::new(Direction {
             loss,
@@ -106,7 +107,7 @@ pub(crate) fn pair(loss: Option<u16>) -> (&'static Net, &'static Net) {
             gateway: [10, 0, 2, 2],
             seed: u64::from(host),
         };
-        let net = Net::new(&mut end, address);
+        let net = Net::new(&mut end, address, backlog);
         rt::host::spawn(driver::run(net, end));
         net
     };
@@ -114,16 +115,11 @@ pub(crate) fn pair(loss: Option<u16>) -> (&'static Net, &'static Net) {
 }
 
 /// Connects to the server of a [`pair`]; `None` if it refuses.
-pub(crate) async fn connect(net: &'static Net, backlog: Backlog) -> Option<Stream<'static>> {
+pub(crate) async fn connect(net: &'static Net) -> Option<Stream<'static>> {
     static PORT: AtomicU16 = AtomicU16::new(50_000);
     let handle = net.add();
     let port = PORT.fetch_add(1, Relaxed);
-    open(
-        net,
-        handle,
-        (Ipv4Address::new(10, 0, 2, 15), backlog.port),
-        port,
-    );
+    open(net, handle, port);
     net.work.notify();
     let state = poll_fn(|cx| {
         net.with(handle, |socket| match socket.state() {
@@ -138,14 +134,16 @@ pub(crate) async fn connect(net: &'static Net, backlog: Backlog) -> Option<Strea
     (state != State::Closed).then_some(Stream {
         net,
         handle,
-        backlog,
         listener: core::marker::PhantomData,
     })
 }
 
-fn open(net: &Net, handle: SocketHandle, server: (Ipv4Address, u16), port: u16) {
+fn open(net: &Net, handle: SocketHandle, port: u16) {
     let mut stack = net.stack.lock();
-    let super::Stack { interface, sockets } = &mut *stack;
+    let server = (Ipv4Address::new(10, 0, 2, 15), stack.backlog.port);
+    let super::Stack {
+        interface, sockets, ..
+    } = &mut *stack;
     let socket = sockets.get_mut::<smoltcp::socket::tcp::Socket>(handle);
     socket
         .connect(interface.context(), server, port)
