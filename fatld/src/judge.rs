@@ -1,7 +1,9 @@
 //! The judge: are the types of what is shared laid out alike?
 //!
 //! `abi-check` decides, by the slices' DWARF, for every static that is shared and, through its vtable, for every type
-//! that crosses CPUs as a trait object. What it finds different refuses the link; what it cannot prove is for the map.
+//! that can cross CPUs as a trait object. A vtable counts even if its bytes differ and so each ISA has its own: the
+//! gates in it lead to code of the other ISA all the same, which would take the object for one of its own layout. What
+//! is found different refuses the link; what cannot be proved is for the map.
 
 use abi_check::{Location, ObjectFile, Report, Side, StaticRef};
 
@@ -10,14 +12,12 @@ use crate::error::{Place, Problem};
 use crate::gc::Live;
 use crate::ids::SectionId;
 use crate::program::Program;
-use crate::share::Sharing;
 
 /// Compares the types of everything that is shared. There is no report for a single slice.
 pub fn judge(
     program: &Program<'_>,
     live: &Live,
     clusters: &Clusters,
-    sharing: &Sharing,
 ) -> Result<Option<Report>, Problem> {
     if program.slices.len() < 2 {
         return Ok(None);
@@ -42,7 +42,7 @@ pub fn judge(
     let tables: Vec<Vec<&[Option<SectionId>]>> = (0..sides.len())
         .map(|slice| objects_of(slice).map(|o| o.sections.as_slice()).collect())
         .collect();
-    let is_shared = |found: &StaticRef<'_>| {
+    let crosses = |found: &StaticRef<'_>| {
         let Some(Location::Section { section, offset }) = found.location else {
             return false;
         };
@@ -53,14 +53,9 @@ pub fn judge(
         let Some((id, _)) = id.map(|id| program.locate(id, offset as i64)) else {
             return false;
         };
-        let in_class = || {
-            sharing
-                .class(id)
-                .is_some_and(|class| sharing.classes[class.at()].shared)
-        };
-        live.sections[id.at()] && (clusters.of(id).is_some() || in_class())
+        live.sections[id.at()] && (found.is_vtable() || clusters.of(id).is_some())
     };
-    let report = abi_check::compare(&sides, &is_shared).map_err(|error| Problem::Malformed {
+    let report = abi_check::compare(&sides, &crosses).map_err(|error| Problem::Malformed {
         place: Place {
             file: "debug information".to_owned(),
             section: ".debug_info".to_owned(),

@@ -67,7 +67,7 @@ pub fn link_image(options: &Options) -> Result<(), Error> {
     // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
     let sharing =
         share::share(&program, &pairing, &clusters, &live, &functions).map_err(Error::new)?;
-    let report = judge::judge(&program, &live, &clusters, &sharing)?;
+    let report = judge::judge(&program, &live, &clusters)?;
     // Addresses, and with them the bytes.
     let inputs = layout::Inputs {
         program: &program,

@@ -18,18 +18,20 @@ pub fn images() -> PathBuf {
 /// One build at a time: builds share cargo's target folder, and a program of many features its outputs.
 static BUILDING: Mutex<()> = Mutex::new(());
 
-/// Runs `cargo fat build --release` with more arguments.
-pub fn fat_build(arguments: &[&str]) -> Output {
+/// Runs `cargo fat` with these arguments.
+pub fn fat(arguments: &[&str]) -> Output {
     let _one_at_a_time = BUILDING
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command
-        .args(["fat", "build", "--release"])
-        .args(arguments)
-        .current_dir(workspace());
+    command.arg("fat").args(arguments).current_dir(workspace());
     command.output().expect("cargo runs")
+}
+
+/// Runs `cargo fat build --release` with more arguments.
+pub fn fat_build(arguments: &[&str]) -> Output {
+    fat(&[&["build", "--release"], arguments].concat())
 }
 
 /// Builds a package's image and returns its bytes.
