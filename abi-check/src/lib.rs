@@ -16,6 +16,8 @@
 //! | explain | `explain`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render` | the text |
 //!
+//! Besides a comparison, `dump` lists the layouts of a side, and `declarations` finds symbols in the source.
+//!
 //! Invariants: no input makes it panic or loop, the result is a pure function of the input (no hash or thread order in
 //! it), and nothing is compared by name alone: a name selects a partner, the layouts decide.
 #![forbid(unsafe_code)]
@@ -23,6 +25,7 @@
 mod archive;
 mod attributes;
 mod compare;
+mod declarations;
 mod dump;
 mod elf;
 mod error;
@@ -50,6 +53,7 @@ mod walk;
 use std::collections::BTreeSet;
 
 pub use archive::objects;
+pub use declarations::{Definition, declarations};
 pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;

@@ -15,16 +15,20 @@ use crate::report::Place;
 impl Graph<'_> {
     /// The place that `DW_AT_decl_file` and `DW_AT_decl_line` of an entry name.
     pub(crate) fn place(&self, unit: UnitId, declared: Declared) -> Option<Place> {
-        if declared.line == 0 {
-            return None;
-        }
         let unit = self.unit(unit);
-        let file = file_name(self.elf(unit), unit, declared.file)?;
-        Some(Place {
-            file,
-            line: declared.line.into(),
-        })
+        place(self.elf(unit), unit, declared)
     }
+}
+
+/// The same for an entry of `unit`, whose object is `elf`.
+pub(crate) fn place(elf: &Elf<'_>, unit: &Unit<'_>, declared: Declared) -> Option<Place> {
+    if declared.line == 0 {
+        return None;
+    }
+    Some(Place {
+        file: file_name(elf, unit, declared.file)?,
+        line: declared.line.into(),
+    })
 }
 
 fn file_name(elf: &Elf<'_>, unit: &Unit<'_>, file: u32) -> Option<String> {

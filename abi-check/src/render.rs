@@ -97,9 +97,9 @@ impl Report {
             .sides
             .iter()
             .map(|view| {
-                view.place.as_ref().map_or(String::new(), |place| {
-                    format!("{}:{}", place.file, place.line)
-                })
+                view.place
+                    .as_ref()
+                    .map_or(String::new(), |place| place.to_string())
             })
             .collect();
         let width = names().map(|name| name.chars().count()).max().unwrap_or(0);

@@ -195,6 +195,12 @@ pub struct Place {
     pub line: u64,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
 /// The fields of a type on all sides that take part in a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldTable {

@@ -78,15 +78,7 @@ pub(crate) fn scan<'a>(
     side: usize,
     object: usize,
 ) -> Result<ScannedUnit<'a>, Error> {
-    let abbreviations = header
-        .abbreviations(&gimli::DebugAbbrev::new(&elf.abbrev.bytes, elf.endian))
-        .map_err(|source| Error::Dwarf {
-            file: elf.file.to_owned(),
-            section: elf.abbrev.name,
-            offset: header.debug_abbrev_offset().0 as u64,
-            what: "abbreviations",
-            source,
-        })?;
+    let abbreviations = abbreviations(elf, header)?;
     let (reader, unit) = root(elf, header, &abbreviations, side, object)?;
     let mut scan = Scan {
         abbreviations: &abbreviations,
@@ -103,8 +95,24 @@ pub(crate) fn scan<'a>(
     Ok(scan.out)
 }
 
+/// How the entries of a unit are encoded.
+pub(crate) fn abbreviations<'a>(
+    elf: &'a Elf<'a>,
+    header: gimli::UnitHeader<Slice<'a>>,
+) -> Result<gimli::Abbreviations, Error> {
+    header
+        .abbreviations(&gimli::DebugAbbrev::new(&elf.abbrev.bytes, elf.endian))
+        .map_err(|source| Error::Dwarf {
+            file: elf.file.to_owned(),
+            section: elf.abbrev.name,
+            offset: header.debug_abbrev_offset().0 as u64,
+            what: "abbreviations",
+            source,
+        })
+}
+
 /// Reads the unit's own entry: first the bases that its other attributes depend on.
-fn root<'a>(
+pub(crate) fn root<'a>(
     elf: &'a Elf<'a>,
     header: gimli::UnitHeader<Slice<'a>>,
     abbreviations: &gimli::Abbreviations,

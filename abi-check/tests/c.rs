@@ -2,7 +2,8 @@
 
 mod support;
 
-use abi_check::{Kind, Report, Verdict};
+use abi_check::{Definition, Kind, Location, ObjectFile, Place, Report, Verdict};
+use object::{Object, ObjectSymbol};
 use support::{Scratch, compare, gcc, summary};
 
 fn flip(name: &str, source: &str, flags: &[&str]) -> Report {
@@ -189,5 +190,61 @@ fn common_symbols_and_linked_files_can_be_read() {
         (report.verdict(), report.compared_roots),
         (Verdict::Equal, 2),
         "{report}"
+    );
+}
+
+#[test]
+fn symbols_are_found_in_the_source() {
+    let scratch = Scratch::new("declared");
+    let source =
+        "int common;\n\nextern int x;\nint f(void) { static int x; return ++x; }\nint x = 1;
+        static int g(int n) { return n + x + common; }\nint h(void) { return g(f()); }\n";
+    let data = gcc(&scratch, "a", source, &["-fcommon", "-fdata-sections"]);
+    let file = object::File::parse(&*data).expect("ELF");
+    let object = ObjectFile {
+        name: "a.o".to_owned(),
+        data: &data,
+    };
+    let located = |name| {
+        let symbol = file.symbol_by_name(name).expect("defined");
+        let location = symbol.section_index().map(|section| Location::Section {
+            section: section.0,
+            offset: symbol.address(),
+        });
+        Definition { name, location }
+    };
+    let nowhere = Definition {
+        name: "y",
+        location: None,
+    };
+    let wanted = [
+        located("common"),
+        located("x"),
+        located("f"),
+        located("h"),
+        // Local to the unit: another one may have a function of that name.
+        located("g"),
+        nowhere,
+    ];
+    let places = abi_check::declarations(&object, &wanted).expect("readable");
+    let lines = places
+        .iter()
+        .map(|place| place.as_ref().map(Place::to_string));
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        ["app.c:1", "app.c:5", "app.c:4", "app.c:7"]
+            .map(|line| Some(line.to_owned()))
+            .into_iter()
+            .chain([None, None])
+            .collect::<Vec<_>>()
+    );
+    let stripped = gcc(&scratch, "b", source, &["-g0"]);
+    let object = ObjectFile {
+        name: "b.o".to_owned(),
+        data: &stripped,
+    };
+    assert_eq!(
+        abi_check::declarations(&object, &wanted).expect("readable"),
+        [const { None }; 6]
     );
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use abi_check::Definition;
 use support::objects::{RISCV64, Target, X86_64, object};
 use support::{Scratch, gcc, rustc, sides};
 
@@ -33,7 +34,13 @@ fn survives(name: &str, original: &[u8], mutant: &[u8]) {
     if let Ok(report) = &result {
         assert!(!report.to_string().is_empty());
     }
-    let _ = abi_check::layouts(&sides(&[mutant])[0]);
+    let sides = sides(&[mutant]);
+    let _ = abi_check::layouts(&sides[0]);
+    let wanted = ["x", "f"].map(|name| Definition {
+        name,
+        location: None,
+    });
+    let _ = abi_check::declarations(&sides[0].objects[0], &wanted);
     assert!(start.elapsed() < SLOW, "{name} took {:?}", start.elapsed());
 }
 
