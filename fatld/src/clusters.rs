@@ -132,6 +132,8 @@ fn contradiction(program: &Program<'_>, name: &str, symbols: [SymbolId; 2]) -> P
             isa: program.isa(program.slice_of(symbol)).name().to_owned(),
             file: program.file_of(symbol).to_owned(),
             value: format!("at {:#x} in {section}", found.value),
+            source: None,
+            definition: Some(symbol),
         }
     });
     Problem::Mismatch {
@@ -163,6 +165,8 @@ fn check_overlap(program: &Program<'_>, clusters: &Clusters) -> Result<(), Vec<P
                             program.sections[section.at()].size,
                             program.sections[section.at()].name
                         ),
+                        source: None,
+                        definition: clusters.data(section).first().copied(),
                     };
                     problems.push(Problem::Mismatch {
                         symbol: program.sections[second.at()].name.to_owned(),

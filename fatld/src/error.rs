@@ -6,6 +6,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
+use crate::ids::SymbolId;
+
 /// Where in the inputs something was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -32,6 +34,19 @@ pub struct SliceView {
     pub file: String,
     /// What it is there.
     pub value: String,
+    /// File and line of its declaration, if known: see [`crate::source`].
+    pub source: Option<String>,
+    /// The symbol whose declaration is to be found.
+    pub definition: Option<SymbolId>,
+}
+
+/// A definition of a symbol.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Definition {
+    /// In the object.
+    pub place: Place,
+    /// File and line in the source, if known.
+    pub source: Option<String>,
 }
 
 /// One thing that makes the link impossible.
@@ -76,7 +91,7 @@ pub enum Problem {
         /// ISA of the slice.
         isa: String,
         /// Both definitions.
-        definitions: [Place; 2],
+        definitions: [Definition; 2],
     },
     /// A shared datum that is not the same on every ISA.
     Mismatch {
@@ -222,67 +237,24 @@ impl Display for Problem {
                 symbol,
                 isa,
                 references,
-            } => {
-                write!(f, "error: undefined symbol: {} ({isa})", demangle(symbol))?;
-                for place in references.iter().take(MAX_REFERENCES) {
-                    write!(f, "\n>>> referenced by {place}")?;
-                }
-                match references.len().saturating_sub(MAX_REFERENCES) {
-                    0 => Ok(()),
-                    more => write!(f, "\n>>> referenced {more} more times"),
-                }
-            }
+            } => undefined(f, symbol, isa, references),
             Self::Duplicate {
                 symbol,
                 isa,
                 definitions,
-            } => {
-                write!(f, "error: duplicate symbol: {} ({isa})", demangle(symbol))?;
-                definitions
-                    .iter()
-                    .try_for_each(|place| write!(f, "\n>>> defined at {place}"))
-            }
+            } => duplicate(f, symbol, isa, definitions),
             Self::Mismatch {
                 symbol,
                 what,
                 sides,
                 hint,
-            } => {
-                write!(
-                    f,
-                    "error: {} is shared, but its {what} is not the same on every ISA",
-                    demangle(symbol)
-                )?;
-                let width = sides.iter().map(|s| s.isa.len()).max().unwrap_or(0);
-                for side in sides {
-                    write!(
-                        f,
-                        "\n>>> {:width$}  {}\n>>> {:width$}  in {}",
-                        side.isa, side.value, "", side.file
-                    )?;
-                }
-                hint.map_or(Ok(()), |hint| write!(f, "\n>>> {hint}"))
-            }
+            } => mismatch(f, (symbol, what), sides, *hint),
             Self::Layout(report) => write!(f, "{report}"),
             Self::MissingCode {
                 function,
                 isa,
                 taken_by,
-            } => {
-                write!(
-                    f,
-                    "error: {} has no code for {isa}, but its address is taken",
-                    demangle(function)
-                )?;
-                for (taker, place) in taken_by.iter().take(MAX_REFERENCES) {
-                    write!(f, "\n>>> address taken on {taker} by {place}")?;
-                }
-                write!(
-                    f,
-                    "\n>>> a function pointer must have code on every ISA; in assembly, a label that is not \
-                     `.type …, @function` keeps its own address"
-                )
-            }
+            } => missing_code(f, function, isa, taken_by),
             Self::Overflow {
                 place,
                 relocation,
@@ -313,4 +285,79 @@ impl Display for Problem {
             }
         }
     }
+}
+
+fn undefined(f: &mut Formatter<'_>, symbol: &str, isa: &str, references: &[Place]) -> fmt::Result {
+    write!(f, "error: undefined symbol: {} ({isa})", demangle(symbol))?;
+    for place in references.iter().take(MAX_REFERENCES) {
+        write!(f, "\n>>> referenced by {place}")?;
+    }
+    match references.len().saturating_sub(MAX_REFERENCES) {
+        0 => Ok(()),
+        more => write!(f, "\n>>> referenced {more} more times"),
+    }
+}
+
+fn duplicate(
+    f: &mut Formatter<'_>,
+    symbol: &str,
+    isa: &str,
+    definitions: &[Definition],
+) -> fmt::Result {
+    write!(f, "error: duplicate symbol: {} ({isa})", demangle(symbol))?;
+    definitions
+        .iter()
+        .try_for_each(|Definition { place, source }| match source {
+            Some(source) => {
+                write!(f, "\n>>> defined at {source}\n>>>            {place}")
+            }
+            None => write!(f, "\n>>> defined at {place}"),
+        })
+}
+
+fn mismatch(
+    f: &mut Formatter<'_>,
+    (symbol, what): (&str, &str),
+    sides: &[SliceView],
+    hint: Option<&str>,
+) -> fmt::Result {
+    write!(
+        f,
+        "error: {} is shared, but its {what} is not the same on every ISA",
+        demangle(symbol)
+    )?;
+    let width = sides.iter().map(|s| s.isa.len()).max().unwrap_or(0);
+    for side in sides {
+        write!(
+            f,
+            "\n>>> {:width$}  {}\n>>> {:width$}  ",
+            side.isa, side.value, ""
+        )?;
+        if let Some(source) = &side.source {
+            write!(f, "{source} ")?;
+        }
+        write!(f, "in {}", side.file)?;
+    }
+    hint.map_or(Ok(()), |hint| write!(f, "\n>>> {hint}"))
+}
+
+fn missing_code(
+    f: &mut Formatter<'_>,
+    function: &str,
+    isa: &str,
+    taken_by: &[(String, Place)],
+) -> fmt::Result {
+    write!(
+        f,
+        "error: {} has no code for {isa}, but its address is taken",
+        demangle(function)
+    )?;
+    for (taker, place) in taken_by.iter().take(MAX_REFERENCES) {
+        write!(f, "\n>>> address taken on {taker} by {place}")?;
+    }
+    write!(
+        f,
+        "\n>>> a function pointer must have code on every ISA; in assembly, a label that is not \
+         `.type …, @function` keeps its own address"
+    )
 }

@@ -387,7 +387,13 @@ impl Planner<'_, '_> {
             self.problems.push(Problem::Mismatch {
                 symbol: odd.name.to_owned(),
                 what: "place among the data of its section",
-                sides: vec![SliceView { isa, file, value }],
+                sides: vec![SliceView {
+                    isa,
+                    file,
+                    value,
+                    source: None,
+                    definition: None,
+                }],
                 hint: Some("compile with one section per datum (-fdata-sections)"),
             });
         }

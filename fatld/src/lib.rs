@@ -25,6 +25,7 @@ pub mod program;
 pub mod relocate;
 pub mod resolve;
 pub mod share;
+pub mod source;
 pub mod symtab;
 pub mod verify;
 
@@ -52,9 +53,10 @@ pub fn link_image(options: &Options) -> Result<(), Error> {
     // Which objects take part in each slice, and what its names mean.
     let slices = resolve_all(options, &candidates)?;
     let program = program::build(&slices)?;
+    let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.
     let pairing = pair::pair(&program);
-    let clusters = clusters::find(&program, &pairing).map_err(Error::new)?;
+    let clusters = clusters::find(&program, &pairing).map_err(&refusal)?;
     // What is needed, over all slices.
     let live = gc::mark(
         &program,
@@ -66,7 +68,7 @@ pub fn link_image(options: &Options) -> Result<(), Error> {
     let functions = functions::build(&program, &pairing, &live);
     // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
     let sharing =
-        share::share(&program, &pairing, &clusters, &live, &functions).map_err(Error::new)?;
+        share::share(&program, &pairing, &clusters, &live, &functions).map_err(&refusal)?;
     let report = judge::judge(&program, &live, &clusters)?;
     // Addresses, and with them the bytes.
     let inputs = layout::Inputs {

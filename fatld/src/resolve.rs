@@ -8,8 +8,9 @@ use indexmap::map::Entry;
 use object::elf::{STB_LOCAL, STB_WEAK};
 
 use crate::elf::{ElfSymbol, Home};
-use crate::error::{Place, Problem};
+use crate::error::{self, Place, Problem};
 use crate::inputs::Candidate;
+use crate::source::{self, Definition};
 
 /// A symbol of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +69,10 @@ pub fn resolve<'d>(
         }
         resolver.drain();
     }
-    if resolver.problems.is_empty() {
+    if resolver.duplicates.is_empty() {
         Ok(resolver.finish())
     } else {
-        Err(resolver.problems)
+        Err(resolver.refuse())
     }
 }
 
@@ -84,7 +85,7 @@ struct Resolver<'a, 'd> {
     taken: Vec<bool>,
     included: Vec<usize>,
     discarded: Vec<Vec<usize>>,
-    problems: Vec<Problem>,
+    duplicates: Vec<(&'d str, [SymbolRef; 2])>,
 }
 
 impl<'a, 'd> Resolver<'a, 'd> {
@@ -98,7 +99,7 @@ impl<'a, 'd> Resolver<'a, 'd> {
             taken: vec![false; candidates.len()],
             included: Vec::new(),
             discarded: Vec::new(),
-            problems: Vec::new(),
+            duplicates: Vec::new(),
         }
     }
 
@@ -188,14 +189,7 @@ impl<'a, 'd> Resolver<'a, 'd> {
                     by: old,
                     strength: Strength::Strong,
                 } if strength == Strength::Strong => {
-                    self.problems.push(Problem::Duplicate {
-                        symbol: symbol.name.to_owned(),
-                        isa: self.isa.to_owned(),
-                        definitions: [
-                            place_of(self.candidates, old),
-                            place_of(self.candidates, by),
-                        ],
-                    });
+                    self.duplicates.push((symbol.name, [old, by]));
                 }
                 Meaning::Defined { strength: old, .. } if old >= strength => {}
                 _ => {
@@ -203,6 +197,32 @@ impl<'a, 'd> Resolver<'a, 'd> {
                 }
             },
         }
+    }
+
+    fn refuse(self) -> Vec<Problem> {
+        let all = self
+            .duplicates
+            .iter()
+            .flat_map(|(_, definitions)| definitions);
+        let symbols: Vec<_> = all
+            .map(|by| Definition {
+                object: &self.candidates[by.candidate].object,
+                data: self.candidates[by.candidate].data,
+                symbol: by.symbol,
+            })
+            .collect();
+        let sources = source::lines(&symbols);
+        let definition = |at: usize, by| error::Definition {
+            place: place_of(self.candidates, by),
+            source: sources[at].clone(),
+        };
+        let numbered = self.duplicates.iter().enumerate();
+        let problems = numbered.map(|(i, (name, [old, new]))| Problem::Duplicate {
+            symbol: (*name).to_owned(),
+            isa: self.isa.to_owned(),
+            definitions: [definition(2 * i, *old), definition(2 * i + 1, *new)],
+        });
+        problems.collect()
     }
 
     fn finish(self) -> Resolution<'d> {

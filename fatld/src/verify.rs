@@ -186,11 +186,8 @@ impl Verifier<'_, '_> {
             .into_iter()
             .find(|(_, in_a, in_b)| size(*in_a) != size(*in_b))?;
         let side = |slice, symbol| {
-            self.view(
-                slice,
-                program.file_of(symbol),
-                format!("{} bytes", size(symbol)),
-            )
+            let value = format!("{} bytes", size(symbol));
+            self.view(slice, program.file_of(symbol), value, Some(symbol))
         };
         Some(Problem::Mismatch {
             symbol: name.to_owned(),
@@ -200,11 +197,19 @@ impl Verifier<'_, '_> {
         })
     }
 
-    fn view(&self, slice: SliceId, file: &str, value: String) -> SliceView {
+    fn view(
+        &self,
+        slice: SliceId,
+        file: &str,
+        value: String,
+        definition: Option<SymbolId>,
+    ) -> SliceView {
         SliceView {
             isa: self.context.program.isa(slice).name().to_owned(),
             file: file.to_owned(),
             value,
+            source: None,
+            definition,
         }
     }
 
@@ -219,13 +224,14 @@ impl Verifier<'_, '_> {
             let file = self
                 .member_at(*slice, at)
                 .map(|(s, _)| self.context.program.place(s, 0).file);
-            self.view(*slice, &file.unwrap_or_default(), value)
+            let definition = self.datum_at(*slice, at).map(|(symbol, _)| symbol);
+            self.view(*slice, &file.unwrap_or_default(), value, definition)
         });
-        let symbol = self
-            .datum_at(slices[0], at)
-            .map_or_else(|| "?".to_owned(), |(name, ..)| name.to_owned());
+        let symbol = self.datum_at(slices[0], at).map_or("?", |(symbol, _)| {
+            self.context.program.symbols[symbol.at()].name
+        });
         Problem::Mismatch {
-            symbol,
+            symbol: symbol.to_owned(),
             what,
             sides: sides.collect(),
             hint: None,
@@ -242,19 +248,15 @@ impl Verifier<'_, '_> {
         own.copied().rfind(|(_, start)| *start <= at)
     }
 
-    /// The datum at an offset of the cluster, and its first byte and size.
-    fn datum_at(&self, slice: SliceId, at: u64) -> Option<(&str, u64, u64)> {
+    /// The datum at an offset of the cluster, and its first byte.
+    fn datum_at(&self, slice: SliceId, at: u64) -> Option<(SymbolId, u64)> {
         let (section, start) = self.member_at(slice, at)?;
-        let data = self
-            .context
-            .clusters
-            .data(section)
-            .iter()
-            .map(|symbol| &self.context.program.symbols[symbol.at()]);
+        let symbol = |id: &SymbolId| &self.context.program.symbols[id.at()];
+        let data = self.context.clusters.data(section).iter();
         let found = data
-            .filter(|s| start + s.value <= at)
-            .max_by_key(|s| (s.value, s.size))?;
-        Some((found.name, start + found.value, found.size))
+            .filter(|id| start + symbol(id).value <= at)
+            .max_by_key(|id| (symbol(id).value, symbol(id).size))?;
+        Some((*found, start + symbol(found).value))
     }
 
     fn show_address(&self, side: &Side, at: u64) -> String {
@@ -277,8 +279,9 @@ impl Verifier<'_, '_> {
     fn show(&self, side: &Side, at: u64) -> String {
         let whole = self
             .datum_at(side.slice, at)
-            .filter(|(_, _, size)| *size <= SHOWN_BYTES);
-        let (from, len) = whole.map_or((at & !7, 8), |(_, start, size)| (start, size));
+            .map(|(id, start)| (start, self.context.program.symbols[id.at()].size))
+            .filter(|(_, size)| *size <= SHOWN_BYTES);
+        let (from, len) = whole.unwrap_or((at & !7, 8));
         let bytes: Vec<u8> = (from..from + len)
             .map(|at| side.byte(at).unwrap_or(0))
             .collect();

@@ -30,14 +30,55 @@ const USE: &str = "int use_value(void) { return *(volatile unsigned char *)&valu
 fn another_initial_value() {
     let link = differing(
         &format!("int value = 7; {USE}"),
-        &format!("int value = 8; {USE}"),
+        &format!("\n\nint value = 8; {USE}"),
     );
+    insta::assert_snapshot!(refusal(link), @r"
+    error: value is shared, but its initial value is not the same on every ISA
+    >>> x86_64   7 (07 00 00 00)
+    >>>          data.c:1 in x86_64/data.o
+    >>> riscv64  8 (08 00 00 00)
+    >>>          data.c:3 in riscv64/data.o
+    ");
+}
+
+#[test]
+fn another_initial_value_without_debug_information() {
+    let source = format!(
+        "#ifdef __x86_64__\nint value = 7;\n#else\nint value = 8;\n#endif\nextern int value; {USE}"
+    );
+    let link = Link::new()
+        .c("start", &start())
+        .c(
+            "main",
+            "int use_value(void); int answer(void) { return use_value(); }",
+        )
+        .c_with("data", &source, [&["-g0"], &["-g0"]]);
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its initial value is not the same on every ISA
     >>> x86_64   7 (07 00 00 00)
     >>>          in x86_64/data.o
     >>> riscv64  8 (08 00 00 00)
     >>>          in riscv64/data.o
+    ");
+}
+
+#[test]
+fn another_size_of_a_common_symbol() {
+    let source = format!("#ifdef __x86_64__\nint value[2];\n#else\nint value[3];\n#endif\n{USE}");
+    let link = Link::new()
+        .c("start", &start())
+        .c(
+            "main",
+            "int use_value(void); int answer(void) { return use_value(); }",
+        )
+        .c_with("data", &source, [&["-fcommon"], &["-fcommon"]]);
+    insta::assert_snapshot!(refusal(link), @r"
+    error: value is shared, but its size is not the same on every ISA
+    >>> x86_64   8 bytes
+    >>>          data.c:2 in x86_64/data.o
+    >>> riscv64  12 bytes
+    >>>          data.c:4 in riscv64/data.o
+    >>> use types that have one size on every ISA, and the same fields
     ");
 }
 
@@ -49,9 +90,9 @@ fn another_byte_of_a_large_table() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its initial value is not the same on every ISA
     >>> x86_64   bytes from 0x40: 00 00 00 00 00 00 02 00
-    >>>          in x86_64/data.o
+    >>>          data.c:1 in x86_64/data.o
     >>> riscv64  bytes from 0x40: 00 00 00 00 00 00 03 00
-    >>>          in riscv64/data.o
+    >>>          data.c:1 in riscv64/data.o
     ");
 }
 
@@ -64,9 +105,9 @@ fn another_size() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its size is not the same on every ISA
     >>> x86_64   8 bytes
-    >>>          in x86_64/data.o
+    >>>          data.c:1 in x86_64/data.o
     >>> riscv64  12 bytes
-    >>>          in riscv64/data.o
+    >>>          data.c:1 in riscv64/data.o
     >>> use types that have one size on every ISA, and the same fields
     ");
 }
@@ -80,9 +121,9 @@ fn another_kind() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its kind is not the same on every ISA
     >>> x86_64   writable
-    >>>          in x86_64/data.o
+    >>>          data.c:1 in x86_64/data.o
     >>> riscv64  read-only
-    >>>          in riscv64/data.o
+    >>>          data.c:1 in riscv64/data.o
     ");
 }
 
@@ -97,9 +138,9 @@ fn another_target() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its address is not the same on every ISA
     >>> x86_64   at 0x0: address of one+0
-    >>>          in x86_64/data.o
+    >>>          data.c:1 in x86_64/data.o
     >>> riscv64  at 0x0: address of two+0
-    >>>          in riscv64/data.o
+    >>>          data.c:1 in riscv64/data.o
     ");
 }
 
@@ -192,11 +233,34 @@ fn duplicate_symbols() {
         .c("two", "int value = 2;");
     insta::assert_snapshot!(refusal(link), @r"
     error: duplicate symbol: value (riscv64)
-    >>> defined at riscv64/one.o:(.sdata.value+0x0)
-    >>> defined at riscv64/two.o:(.sdata.value+0x0)
+    >>> defined at one.c:1
+    >>>            riscv64/one.o:(.sdata.value+0x0)
+    >>> defined at two.c:1
+    >>>            riscv64/two.o:(.sdata.value+0x0)
     error: duplicate symbol: value (x86_64)
-    >>> defined at x86_64/one.o:(.data.value+0x0)
-    >>> defined at x86_64/two.o:(.data.value+0x0)
+    >>> defined at one.c:1
+    >>>            x86_64/one.o:(.data.value+0x0)
+    >>> defined at two.c:1
+    >>>            x86_64/two.o:(.data.value+0x0)
+    ");
+}
+
+#[test]
+fn duplicate_functions() {
+    let link = Link::new()
+        .c("start", &start())
+        .c("main", "int answer(void) { return 1; }")
+        .c_on(
+            0,
+            "other",
+            "\nstatic int own(void) { return 2; }\nint answer(void) { return own(); }",
+        );
+    insta::assert_snapshot!(refusal(link), @r"
+    error: duplicate symbol: answer (x86_64)
+    >>> defined at main.c:1
+    >>>            x86_64/main.o:(.text.answer+0x0)
+    >>> defined at other.c:3
+    >>>            x86_64/other.o:(.text.answer+0x0)
     ");
 }
 
