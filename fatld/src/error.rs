@@ -154,14 +154,26 @@ pub enum Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     problems: Vec<Problem>,
+    limit: usize,
 }
+
+/// Problems that are shown unless `--error-limit` says otherwise, as many as lld shows.
+pub const DEFAULT_LIMIT: usize = 20;
 
 impl Error {
     /// Sorts the problems, so that their order does not depend on the order of the work.
     pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
-        Self { problems }
+        Self {
+            problems,
+            limit: DEFAULT_LIMIT,
+        }
+    }
+
+    /// Shows at most `limit` problems; 0 shows all.
+    pub fn limited_to(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// What is wrong, sorted.
@@ -206,13 +218,25 @@ impl std::error::Error for Error {}
 
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (i, problem) in self.problems.iter().enumerate() {
+        let all = self.problems.len();
+        let shown = if self.limit == 0 {
+            all
+        } else {
+            self.limit.min(all)
+        };
+        for (i, problem) in self.problems[..shown].iter().enumerate() {
             if i > 0 {
                 writeln!(f)?;
             }
             write!(f, "{problem}")?;
         }
-        Ok(())
+        match all - shown {
+            0 => Ok(()),
+            more => write!(
+                f,
+                "\nerror: too many errors emitted, {more} more\n>>> --error-limit=0 shows all"
+            ),
+        }
     }
 }
 

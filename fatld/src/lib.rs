@@ -47,6 +47,10 @@ pub fn link(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> 
 
 /// Links what the options ask for. No output file is touched unless everything could be made.
 pub fn link_image(options: &Options) -> Result<(), Error> {
+    link_all(options).map_err(|error| error.limited_to(options.error_limit))
+}
+
+fn link_all(options: &Options) -> Result<(), Error> {
     // The files of each slice, taken apart into objects.
     let files = inputs::open(&options.slices)?;
     let candidates = inputs::read(&files)?;

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Problem, unreadable};
+use crate::error::{DEFAULT_LIMIT, Error, Problem, unreadable};
 use crate::ids::SliceId;
 use crate::isa::{self, Isa};
 
@@ -29,6 +29,8 @@ pub struct Options {
     pub section_starts: Vec<(String, u64)>,
     /// What to do when a function array lacks an element.
     pub missing_code: MissingCode,
+    /// How many problems to show; 0 for all.
+    pub error_limit: usize,
 }
 
 /// One slice of the command line.
@@ -64,6 +66,7 @@ Links the objects, archives and rlibs of each ISA into one image with one set of
   --section-start NAME=ADDRESS
                             address of an output section, e.g. .boot.x86_64=0x100000
   --missing-code error|trap what to do if a function whose address is taken has no code for an ISA [error]
+  --error-limit N           show N errors, 0 for all [20]
   @FILE                     arguments from FILE
   --help, --version
 ";
@@ -165,6 +168,7 @@ const VALUED: &[(&str, &[&str])] = &[
     ("image-base", &["image-base"]),
     ("section-start", &["section-start"]),
     ("missing-code", &["missing-code"]),
+    ("error-limit", &["error-limit"]),
 ];
 
 #[derive(Default)]
@@ -177,6 +181,7 @@ struct Partial {
     image_base: Option<u64>,
     section_starts: Vec<(String, u64)>,
     missing_code: Option<MissingCode>,
+    error_limit: Option<usize>,
 }
 
 struct Parser {
@@ -269,6 +274,12 @@ impl Partial {
                     }
                 });
             }
+            "error-limit" => {
+                let limit = value.parse().map_err(|_| {
+                    usage(format!("--error-limit: expected a number, found '{value}'"))
+                })?;
+                self.error_limit = Some(limit);
+            }
             _ => unreachable!("every name in VALUED is handled"),
         }
         Ok(())
@@ -311,6 +322,7 @@ impl Partial {
             image_base,
             section_starts: self.section_starts,
             missing_code: self.missing_code.unwrap_or(MissingCode::Error),
+            error_limit: self.error_limit.unwrap_or(DEFAULT_LIMIT),
         })
     }
 }

@@ -265,6 +265,27 @@ fn duplicate_functions() {
 }
 
 #[test]
+fn more_problems_than_anyone_reads() {
+    let calls: String = (10..31).map(|i| format!("f{i}(); ")).collect();
+    let externs: String = (10..31).map(|i| format!("void f{i}(void); ")).collect();
+    let main = format!("{externs} int answer(void) {{ {calls} return 1; }}");
+    let link = || Link::new().c("start", &start()).c("main", &main);
+    let errors = |said: &str| said.matches("error: undefined symbol").count();
+    let said = refusal(link());
+    assert_eq!(errors(&said), 20, "{said}");
+    let end = "\nerror: too many errors emitted, 22 more\n>>> --error-limit=0 shows all\n";
+    assert!(said.ends_with(end), "{said}");
+    let said = refusal(link().arg("--error-limit=0"));
+    assert_eq!(
+        (errors(&said), said.contains("too many")),
+        (42, false),
+        "{said}"
+    );
+    let said = refusal(link().arg("--error-limit=41"));
+    assert!(said.contains("emitted, 1 more"), "{said}");
+}
+
+#[test]
 fn an_address_that_does_not_fit() {
     let main =
         "extern int value; int *volatile kept; int answer(void) { kept = &value; return 1; }";
@@ -288,6 +309,7 @@ fn an_object_of_another_isa() {
 #[test]
 fn usage() {
     insta::assert_snapshot!(Link::new().arg("--fast").refused(2), @"error: unknown argument '--fast'");
+    insta::assert_snapshot!(Link::new().arg("--error-limit=few").refused(2), @"error: --error-limit: expected a number, found 'few'");
     let missing = Link::new()
         .c("start", &start())
         .input(0, "nowhere.o".into());
