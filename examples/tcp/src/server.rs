@@ -18,9 +18,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long a connection may be idle, a head may take, and a piece of a body may take in either direction.
+/// How long a connection may be idle. QEMU's user network lets one connection wait at a time, the next one tries again
+/// after a second: a client that opens many takes half a minute until it uses the first.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a head may take, and a piece of a body in either direction.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// What is left of that for idle connections and unfinished heads while listeners are short.
+/// What is left of both for idle connections and unfinished heads while listeners are short.
 const HURRY: Duration = Duration::from_secs(2);
 /// How long a client has for its own FIN after ours.
 const LINGER: Duration = Duration::from_secs(5);
@@ -123,12 +126,13 @@ impl Connection<'_> {
 
     /// The next head; `None` if the client has closed, or was idle for too long.
     async fn head(&mut self) -> Result<Option<Head>, End> {
-        let start = rt::now();
+        let mut start = rt::now();
         loop {
             if let Some(head) = self.buffer.take_head()? {
                 return Ok(Some(head));
             }
             let buffer = &mut self.buffer;
+            let idle = buffer.is_empty();
             match self
                 .stream
                 .receive(HURRY, |bytes| (buffer.push(bytes), ()))
@@ -140,7 +144,12 @@ impl Connection<'_> {
                 Err(Error::Reset) => return Err(End::Broken),
             }
             let waited = rt::now().saturating_sub(start);
-            if waited >= PATIENCE || (waited >= HURRY && self.stream.listeners_are_short()) {
+            let limit = if self.buffer.is_empty() {
+                IDLE
+            } else {
+                PATIENCE
+            };
+            if waited >= limit || (waited >= HURRY && self.stream.listeners_are_short()) {
                 // What has just come may be all of it.
                 return match self.buffer.take_head()? {
                     None if !self.buffer.is_empty() => Err(End::Refused(Refusal::Timeout)),

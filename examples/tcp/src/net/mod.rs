@@ -34,7 +34,7 @@ use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 const BUFFER: usize = 64 * 1024;
 /// A peer that sends nothing at all for this long is gone. Longer than what the server grants an idle client: it ends
 /// only what the server no longer looks at, like the wait for the acknowledgement of a FIN.
-const SILENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(60);
+const SILENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(120);
 
 /// Address of the interface.
 #[derive(Clone, Copy, Debug)]
