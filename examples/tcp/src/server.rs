@@ -138,9 +138,10 @@ impl Connection<'_> {
                 .receive(HURRY, |bytes| (buffer.push(bytes), ()))
                 .await
             {
-                Ok(Some(())) => {}
+                // The time for a head counts from its first byte.
+                Ok(Some(())) if idle => start = rt::now(),
+                Ok(Some(())) | Err(Error::Timeout) => {}
                 Ok(None) => return Ok(None),
-                Err(Error::Timeout) => {}
                 Err(Error::Reset) => return Err(End::Broken),
             }
             let waited = rt::now().saturating_sub(start);

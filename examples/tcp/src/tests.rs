@@ -298,6 +298,19 @@ fn idle_slow_and_half_open_clients_lose_their_listener() {
 }
 
 #[test]
+fn the_time_for_a_head_counts_from_its_first_byte() {
+    block_on(async {
+        let world = world(None);
+        let mut stream = world.connect().await;
+        rt::sleep(Duration::from_secs(45)).await;
+        stream.send_all(LIMIT, b"GET / HT").await.unwrap();
+        rt::sleep(Duration::from_secs(20)).await;
+        stream.send_all(LIMIT, b"TP/1.0\r\n\r\n").await.unwrap();
+        assert_eq!(split(&read_to_end(&mut stream).await).0, 200);
+    });
+}
+
+#[test]
 fn they_lose_it_sooner_when_listeners_are_short() {
     block_on(async {
         let waited = wait_for_the_server(&world(None), 0).await;

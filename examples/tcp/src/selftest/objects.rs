@@ -125,19 +125,18 @@ pub(super) async fn closure(from: Cpu, to: Cpu) -> Outcome {
     ))
 }
 
+type Saying = Box<dyn FnOnce(&str) -> (Cpu, String) + Send>;
+
 pub(super) async fn once_closure(from: Cpu, to: Cpu) -> Outcome {
     let grave = Grave::new();
     let mortal = Mortal(grave.clone());
-    let made = on(
-        from,
-        move || -> Box<dyn FnOnce(&str) -> (Cpu, String) + Send> {
-            let origin = Cpu::current().to_string();
-            Box::new(move |middle| {
-                let _mortal = mortal;
-                (Cpu::current(), origin + middle + Cpu::current().isa())
-            })
-        },
-    )
+    let made = on(from, move || -> Saying {
+        let origin = Cpu::current().to_string();
+        Box::new(move |middle| {
+            let _mortal = mortal;
+            (Cpu::current(), origin + middle + Cpu::current().isa())
+        })
+    })
     .await;
     let (place, text) = on(to, move || black_box(made)(" to ")).await;
     same("called on", place, to)?;
