@@ -18,6 +18,9 @@ const DOWNLOAD: usize = 10_000_000;
 const ECHO: usize = 1 << 20;
 /// Connections that are open together.
 const CONNECTIONS: usize = 64;
+/// Time between opening one of them and the next: QEMU's user network queues one connection that it has not accepted
+/// yet, and the host's kernel waits a second before it tries a further one again.
+const PACE: Duration = Duration::from_millis(10);
 /// Requests on each of them.
 const REQUESTS: usize = 3;
 /// Time for everything.
@@ -229,7 +232,10 @@ fn echo(address: SocketAddr) -> Result<String, Wrong> {
 }
 
 fn connections(address: SocketAddr) -> Result<String, Wrong> {
-    let opened = (0..CONNECTIONS).map(|_| Connection::open(address));
+    let opened = (0..CONNECTIONS).map(|_| {
+        std::thread::sleep(PACE);
+        Connection::open(address)
+    });
     let mut connections = opened.collect::<Result<Vec<Connection>, HttpError>>()?;
     for round in 0..REQUESTS {
         // All are asked before the first answer is read. Paths differ, so that answers cannot be mixed up unseen.
