@@ -120,13 +120,33 @@ const MAX_SECTION: u64 = 1 << 40;
 /// Reads headers and symbols of a relocatable file of `isa`.
 pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject<'d>, Problem> {
     let header = check_header(&file, data, isa)?;
-    let bad = |section: &str, offset: u64, what: object::Error| {
-        malformed(&file, section, offset, what.to_string())
-    };
     let table_at = header.e_shoff.get(LE);
     let table = header
         .sections(LE, data)
-        .map_err(|e| bad("section header table", table_at, e))?;
+        .map_err(|e| malformed(&file, "section header table", table_at, e.to_string()))?;
+    let mut sections = read_sections(&file, data, &table, table_at)?;
+    attach_relocations(&file, &table, table_at, &mut sections)?;
+    let symbols = read_symbols(&file, data, &table, &sections)?;
+    let groups = read_groups(&file, &table, &sections, &symbols)?;
+    Ok(ElfObject {
+        flags: header.e_flags.get(LE),
+        file,
+        sections,
+        symbols,
+        groups,
+    })
+}
+
+/// Checks every section header.
+fn read_sections<'d>(
+    file: &str,
+    data: &'d [u8],
+    table: &SectionTable<'d>,
+    table_at: u64,
+) -> Result<Vec<ElfSection<'d>>, Problem> {
+    let bad = |section: &str, offset: u64, what: object::Error| {
+        malformed(file, section, offset, what.to_string())
+    };
     let mut sections = Vec::with_capacity(table.len());
     for (index, section) in table.iter().enumerate() {
         let at = table_at + (index * size_of::<elf::SectionHeader64<LE>>()) as u64;
@@ -134,12 +154,12 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
             .section_name(LE, section)
             .map_err(|e| bad("section header table", at, e))?;
         let name = str::from_utf8(name)
-            .map_err(|_| malformed(&file, "section names", at, "names in UTF-8"))?;
+            .map_err(|_| malformed(file, "section names", at, "names in UTF-8"))?;
         let bytes = section.data(LE, data).map_err(|e| bad(name, 0, e))?;
         let align = section.sh_addralign(LE).max(1);
         if !align.is_power_of_two() || align > 1 << 32 {
             return Err(malformed(
-                &file,
+                file,
                 name,
                 0,
                 format!("an alignment that is a power of two, found {align:#x}"),
@@ -148,7 +168,7 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
         let size = section.sh_size(LE);
         if size > MAX_SECTION {
             return Err(malformed(
-                &file,
+                file,
                 name,
                 0,
                 format!("at most {MAX_SECTION:#x} bytes, found {size:#x}"),
@@ -165,6 +185,16 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
             relocations: None,
         });
     }
+    Ok(sections)
+}
+
+/// Gives each section the header index of its relocations.
+fn attach_relocations(
+    file: &str,
+    table: &SectionTable<'_>,
+    table_at: u64,
+    sections: &mut [ElfSection<'_>],
+) -> Result<(), Problem> {
     for (index, section) in table.iter().enumerate() {
         match section.sh_type(LE) {
             elf::SHT_RELA => {
@@ -172,19 +202,19 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
                 let owner = sections.get_mut(target).filter(|_| target != 0);
                 let owner = owner.ok_or_else(|| {
                     malformed(
-                        &file,
+                        file,
                         "section header table",
                         table_at,
                         format!("a section {target} to relocate"),
                     )
                 })?;
                 if owner.relocations.replace(index).is_some() {
-                    return Err(malformed(&file, owner.name, 0, "one relocation section"));
+                    return Err(malformed(file, owner.name, 0, "one relocation section"));
                 }
             }
             elf::SHT_REL => {
                 return Err(malformed(
-                    &file,
+                    file,
                     sections[index].name,
                     0,
                     "relocations with addends",
@@ -193,15 +223,7 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
             _ => {}
         }
     }
-    let symbols = read_symbols(&file, data, &table, &sections)?;
-    let groups = read_groups(&file, &table, &sections, &symbols)?;
-    Ok(ElfObject {
-        flags: header.e_flags.get(LE),
-        file,
-        sections,
-        symbols,
-        groups,
-    })
+    Ok(())
 }
 
 fn check_header<'d>(file: &str, data: &'d [u8], isa: &dyn Isa) -> Result<&'d Header, Problem> {
@@ -283,33 +305,38 @@ fn read_symbols<'d>(
             source: source.filter(|_| symbol.st_bind() == elf::STB_LOCAL),
         });
         let last = out.last_mut().expect("just pushed");
-        if let Home::Section(home) = home {
+        check_symbol(last, sections).map_err(|expected| bad(at, expected))?;
+    }
+    Ok(out)
+}
+
+/// Checks a symbol against its section, and gives a section's symbol the section's name.
+fn check_symbol<'d>(symbol: &mut ElfSymbol<'d>, sections: &[ElfSection<'d>]) -> Result<(), String> {
+    match symbol.home {
+        Home::Section(home) => {
             let section = sections.get(home).filter(|_| home != 0);
-            let section =
-                section.ok_or_else(|| bad(at, format!("a section header with index {home}")))?;
-            if last.kind == elf::STT_SECTION && last.name.is_empty() {
-                last.name = section.name;
+            let section = section.ok_or_else(|| format!("a section header with index {home}"))?;
+            if symbol.kind == elf::STT_SECTION && symbol.name.is_empty() {
+                symbol.name = section.name;
             }
-            if last.value > section.size {
-                return Err(bad(
-                    at,
-                    format!(
-                        "a value within {} ({:#x} bytes)",
-                        section.name, section.size
-                    ),
+            if symbol.value > section.size {
+                return Err(format!(
+                    "a value within {} ({:#x} bytes)",
+                    section.name, section.size
                 ));
             }
         }
-        if matches!(home, Home::Common)
-            && (!last.value.is_power_of_two() || last.value > 1 << 32 || last.size > MAX_SECTION)
+        Home::Common
+            if !symbol.value.is_power_of_two()
+                || symbol.value > 1 << 32
+                || symbol.size > MAX_SECTION =>
         {
-            return Err(bad(
-                at,
-                "a common symbol with a sane size, and a power of two as alignment".to_owned(),
-            ));
+            let expected = "a common symbol with a sane size, and a power of two as alignment";
+            return Err(expected.to_owned());
         }
+        _ => {}
     }
-    Ok(out)
+    Ok(())
 }
 
 fn read_groups<'d>(

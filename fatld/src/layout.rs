@@ -277,57 +277,9 @@ impl Planner<'_, '_> {
                 PAGE_SIZE,
             );
         }
-        let mut clusters = vec![false; inputs.clusters.clusters.len()];
-        let mut classes = vec![false; inputs.sharing.classes.len()];
-        for (id, _) in program
-            .sections()
-            .filter(|(id, s)| inputs.live.sections[id.at()] && s.pieces.is_empty())
-        {
-            if let Some(cluster) = inputs.clusters.of(id) {
-                if !std::mem::replace(&mut clusters[cluster.at()], true) {
-                    self.add_cluster(cluster);
-                }
-            } else if let Some(class) = inputs.sharing.class(id) {
-                if !std::mem::replace(&mut classes[class.at()], true) {
-                    self.add_class(class);
-                }
-            } else {
-                self.add_section(id);
-            }
-        }
+        self.plan_inputs();
         for slice in &slices {
-            let slots = self.layout.gots[slice.at()].0.len() as u64;
-            if slots > 0 {
-                self.add(
-                    Rank::ReadOnly,
-                    Some(*slice),
-                    ".got",
-                    Item::Got(*slice),
-                    slots * 8,
-                    8,
-                );
-            }
-            let symbols = &self.layout.symbols[slice.at()];
-            let (table, names) = (
-                symbols.functions.len() * size_of::<SymbolRecord>(),
-                symbols.names_size,
-            );
-            self.add(
-                Rank::ReadOnly,
-                Some(*slice),
-                ".fat.symbols",
-                Item::Symbols(*slice),
-                table as u64,
-                8,
-            );
-            self.add(
-                Rank::ReadOnly,
-                Some(*slice),
-                ".fat.names",
-                Item::Names(*slice),
-                names,
-                1,
-            );
+            self.plan_tables(*slice);
         }
         let arrays = &inputs.functions.arrays;
         let size = (arrays.len() * slices.len() * 8) as u64;
@@ -349,6 +301,66 @@ impl Planner<'_, '_> {
                 self.add(Rank::Text, Some(*slice), ".text", item, size, 16);
             }
         }
+    }
+
+    /// What comes from the inputs: clusters and classes once, sections of one slice.
+    fn plan_inputs(&mut self) {
+        let inputs = self.inputs;
+        let program = inputs.program;
+        let mut clusters = vec![false; inputs.clusters.clusters.len()];
+        let mut classes = vec![false; inputs.sharing.classes.len()];
+        for (id, _) in program
+            .sections()
+            .filter(|(id, s)| inputs.live.sections[id.at()] && s.pieces.is_empty())
+        {
+            if let Some(cluster) = inputs.clusters.of(id) {
+                if !std::mem::replace(&mut clusters[cluster.at()], true) {
+                    self.add_cluster(cluster);
+                }
+            } else if let Some(class) = inputs.sharing.class(id) {
+                if !std::mem::replace(&mut classes[class.at()], true) {
+                    self.add_class(class);
+                }
+            } else {
+                self.add_section(id);
+            }
+        }
+    }
+
+    /// What one slice's code and the runtime look up.
+    fn plan_tables(&mut self, slice: SliceId) {
+        let slots = self.layout.gots[slice.at()].0.len() as u64;
+        if slots > 0 {
+            self.add(
+                Rank::ReadOnly,
+                Some(slice),
+                ".got",
+                Item::Got(slice),
+                slots * 8,
+                8,
+            );
+        }
+        let symbols = &self.layout.symbols[slice.at()];
+        let (table, names) = (
+            symbols.functions.len() * size_of::<SymbolRecord>(),
+            symbols.names_size,
+        );
+        self.add(
+            Rank::ReadOnly,
+            Some(slice),
+            ".fat.symbols",
+            Item::Symbols(slice),
+            table as u64,
+            8,
+        );
+        self.add(
+            Rank::ReadOnly,
+            Some(slice),
+            ".fat.names",
+            Item::Names(slice),
+            names,
+            1,
+        );
     }
 
     fn add(

@@ -68,14 +68,7 @@ impl<'a> ElfFile<'a> {
         writer.reserve_file_header();
         let segments = self.segments();
         writer.reserve_program_headers(segments.len() as u32);
-        let mut offsets = Vec::with_capacity(self.sections.len());
-        for section in &self.sections {
-            // What is mapped must have the same place in a page of the file as in one of memory.
-            let behind = writer.reserved_len() % PAGE_SIZE;
-            let gap = (section.section.phys % PAGE_SIZE + PAGE_SIZE - behind) % PAGE_SIZE;
-            writer.reserve(gap, 1);
-            offsets.push(writer.reserve(section.bytes.len() as u64, 1));
-        }
+        let offsets = self.reserve_sections(&mut writer);
         let debug: Vec<_> = self
             .debug
             .iter()
@@ -116,24 +109,7 @@ impl<'a> ElfFile<'a> {
         })?;
         writer.write_align_program_headers();
         for segment in &segments {
-            let first = &self.sections[segment.sections.start].section;
-            let last = &self.sections[segment.sections.end - 1];
-            let file = offsets[segment.sections.end - 1] + last.bytes.len() as u64
-                - offsets[segment.sections.start];
-            writer.write_program_header(&ProgramHeader {
-                p_type: segment.kind,
-                p_flags: segment.flags,
-                p_offset: offsets[segment.sections.start],
-                p_vaddr: first.address,
-                p_paddr: first.phys,
-                p_filesz: file,
-                p_memsz: last.section.phys + last.section.size - first.phys,
-                p_align: if segment.kind == elf::PT_NOTE {
-                    4
-                } else {
-                    PAGE_SIZE
-                },
-            });
+            writer.write_program_header(&self.program_header(segment, &offsets));
         }
         for (section, offset) in self.sections.iter().zip(&offsets) {
             writer.pad_until(*offset);
@@ -148,6 +124,40 @@ impl<'a> ElfFile<'a> {
         writer.write_shstrtab();
         self.write_section_headers(&mut writer, &names, &offsets, &debug);
         Ok(buffer)
+    }
+
+    /// Gives the sections in memory their places in the file.
+    fn reserve_sections(&self, writer: &mut Writer<'_>) -> Vec<u64> {
+        let mut offsets = Vec::with_capacity(self.sections.len());
+        for section in &self.sections {
+            // What is mapped must have the same place in a page of the file as in one of memory.
+            let behind = writer.reserved_len() % PAGE_SIZE;
+            let gap = (section.section.phys % PAGE_SIZE + PAGE_SIZE - behind) % PAGE_SIZE;
+            writer.reserve(gap, 1);
+            offsets.push(writer.reserve(section.bytes.len() as u64, 1));
+        }
+        offsets
+    }
+
+    fn program_header(&self, segment: &Segment, offsets: &[u64]) -> ProgramHeader {
+        let first = &self.sections[segment.sections.start].section;
+        let last = &self.sections[segment.sections.end - 1];
+        let file = offsets[segment.sections.end - 1] + last.bytes.len() as u64
+            - offsets[segment.sections.start];
+        ProgramHeader {
+            p_type: segment.kind,
+            p_flags: segment.flags,
+            p_offset: offsets[segment.sections.start],
+            p_vaddr: first.address,
+            p_paddr: first.phys,
+            p_filesz: file,
+            p_memsz: last.section.phys + last.section.size - first.phys,
+            p_align: if segment.kind == elf::PT_NOTE {
+                4
+            } else {
+                PAGE_SIZE
+            },
+        }
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {
