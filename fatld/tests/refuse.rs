@@ -301,9 +301,10 @@ fn an_object_of_another_isa() {
     let link = Link::new();
     let foreign = link.compile(1, "main", MAIN, &[]);
     let said = refusal(link.c("start", &start()).input(0, foreign));
-    insta::assert_snapshot!(said, @r"
-    error: riscv64/main.o:(ELF header+0x12): expected an object of x86_64 (e_machine 62), found e_machine 243
-    ");
+    insta::assert_snapshot!(
+        said,
+        @"error: riscv64/main.o:(ELF header+0x12): expected an object of x86_64 (e_machine 62), found e_machine 243"
+    );
 }
 
 #[test]

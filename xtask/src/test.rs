@@ -2,7 +2,7 @@
 //!
 //! The demo's check runs even if tests have failed, so that one run tells all.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use fatcc::tools::Need;
 
@@ -11,27 +11,39 @@ use crate::error::Error;
 use crate::progress::say;
 use crate::setup;
 
-/// Sets up, runs `cargo test` on the default members, then the demo's check.
+/// What `cargo` is called with: the default members, and what of the examples runs on the host.
+const CALLS: [&[&str]; 2] = [
+    &["test", "--no-fail-fast"],
+    &["test", "--package", "tcp", "--lib"],
+];
+
+/// Sets up, runs `cargo test` on all that runs on the host, then the demo's check.
 pub fn run() -> Result<(), Error> {
     setup::ensure(Need::Test)?;
+    let mut failed = None;
+    for arguments in CALLS {
+        let status = cargo(arguments)?;
+        failed = failed.or((!status.success()).then_some(status));
+    }
+    say("demo check");
+    let demo = demo::check(None);
+    let Some(status) = failed else { return demo };
+    if let Err(error) = demo {
+        anstream::eprintln!("{}", error.rendered());
+    }
+    Err(Error::Tests { status })
+}
+
+fn cargo(arguments: &[&str]) -> Result<ExitStatus, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    say("cargo test");
-    let status = Command::new(&cargo)
-        .args(["test", "--no-fail-fast"])
+    say(&format!("cargo {}", arguments.join(" ")));
+    Command::new(&cargo)
+        .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())
         .status()
         .map_err(|source| Error::Start {
             program: cargo.to_string_lossy().into_owned(),
             source,
-        })?;
-    say("demo check");
-    let demo = demo::check(None);
-    if status.success() {
-        return demo;
-    }
-    if let Err(error) = demo {
-        anstream::eprintln!("{}", error.rendered());
-    }
-    Err(Error::Tests { status })
+        })
 }
