@@ -93,6 +93,8 @@ impl Listener {
                 State::Closed => {
                     self.reset_sent().await;
                     self.listen();
+                    // From here on the driver, on its own CPU, may have given it a new connection already.
+                    return;
                 }
                 State::TimeWait => {
                     self.net.stack.lock().rest(self.handle);
