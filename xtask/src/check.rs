@@ -26,6 +26,9 @@ const REQUESTS: usize = 3;
 /// Time for everything.
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// Connections one after the other, each for one request.
+const SHORT_CONNECTIONS: usize = 500;
+
 /// Requests that no server may take for requests.
 const MALFORMED: [&[u8]; 8] = [
     b"\0\0\0\0",
@@ -73,12 +76,13 @@ type Check = fn(SocketAddr) -> Result<String, Wrong>;
 
 /// Everything.
 pub fn all(address: SocketAddr) -> Result<(), Failure> {
-    const CHECKS: [(&str, Check); 6] = [
+    const CHECKS: [(&str, Check); 7] = [
         ("page", page),
         ("self-test", self_test),
         ("download", download),
         ("echo", echo),
         ("connections", connections),
+        ("short connections", short_connections),
         ("malformed requests", malformed),
     ];
     let deadline = Instant::now() + LIMIT;
@@ -254,6 +258,15 @@ fn connections(address: SocketAddr) -> Result<String, Wrong> {
         }
     }
     Ok(format!("{CONNECTIONS} at once, {REQUESTS} requests each"))
+}
+
+/// Each one comes while the server's CPU brings the last one's socket back to listening.
+fn short_connections(address: SocketAddr) -> Result<String, Wrong> {
+    for number in 0..SHORT_CONNECTIONS {
+        let response = get(address, &format!("/bytes/{number}"))?;
+        expect("a body's length", number, response.body.len())?;
+    }
+    Ok(format!("{SHORT_CONNECTIONS} one after the other"))
 }
 
 fn malformed(address: SocketAddr) -> Result<String, Wrong> {
