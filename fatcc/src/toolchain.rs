@@ -218,7 +218,7 @@ mod tests {
             version: String::new(),
         };
         assert_eq!(
-            of("/root/.rustup/toolchains/stable-x86_64-unknown-linux-gnu").rustup_name(),
+            of("/home/user/.rustup/toolchains/stable-x86_64-unknown-linux-gnu").rustup_name(),
             Some("stable-x86_64-unknown-linux-gnu")
         );
         assert_eq!(of("/usr").rustup_name(), None);

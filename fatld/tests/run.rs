@@ -110,3 +110,55 @@ fn common_symbols() {
     );
     assert_eq!(link.ok().run_views(), [Some(42); 2]);
 }
+
+#[test]
+fn names_that_differ_by_a_crates_hash_are_paired_by_path() {
+    // As cargo would name `kern::twice` and `kern::LIMIT` for two targets.
+    let source = r#"
+        int twice(int) __asm__("_RNvCs" HASH "_4kern5twice");
+        extern int limit __asm__("_RNvCs" HASH "_4kern5LIMIT");
+        int twice(int x) { return 2 * x; }
+        int limit = 21;
+        int (*volatile chosen)(int) = twice;
+        int answer(void) { return chosen(limit); }
+    "#;
+    let hashes: [&[&str]; 2] = [&["-DHASH=\"4HyXdRH8Z4o\""], &["-DHASH=\"5XNKoiTNGoC\""]];
+    let linked = Link::new()
+        .c("start", &start())
+        .c_with("main", source, hashes)
+        .ok();
+    assert_eq!(linked.run_views(), [Some(42); 2]);
+    let map = linked.map();
+    let (_, shared) = map.split_once("Shared data").expect("the list");
+    let (shared, private) = shared.split_once("Private data").expect("the list");
+    assert!(
+        shared.contains("kern::LIMIT") && !private.contains("kern::"),
+        "{map}"
+    );
+}
+
+#[test]
+fn one_array_per_first_element() {
+    // Two names of one function on the first ISA, two functions on the second: one pointer.
+    let link = Link::new()
+        .c("start", &start())
+        .c_on(
+            0,
+            "both",
+            "int one(int x) { return x + 1; } int two(int) __attribute__((alias(\"one\")));",
+        )
+        .c_on(
+            1,
+            "both",
+            "int one(int x) { return x + 1; } int two(int x) { return x + 1; }",
+        )
+        .c(
+            "main",
+            r#"
+            int one(int); int two(int);
+            int (*volatile p)(int) = one; int (*volatile q)(int) = two;
+            int answer(void) { return (p == q) * 40 + p(0) + q(0); }
+            "#,
+        );
+    assert_eq!(link.ok().run_views(), [Some(42); 2]);
+}
