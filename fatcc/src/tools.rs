@@ -120,6 +120,21 @@ fn program(name: &'static str, need: Need, install: Install) -> Tool {
     }
 }
 
+/// Programs of the project's tests, and the packages they come in.
+const TEST_PROGRAMS: [(&str, &[&str]); 5] = [
+    ("qemu-riscv64", &["qemu-user"]),
+    ("qemu-aarch64", &["qemu-user"]),
+    (
+        "riscv64-linux-gnu-gcc",
+        &["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"],
+    ),
+    (
+        "aarch64-linux-gnu-gcc",
+        &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+    ),
+    ("clang", &["clang"]),
+];
+
 /// All tools, in the order in which they are needed.
 pub fn tools() -> Vec<Tool> {
     let (toolchain, source) = match toolchain::find() {
@@ -167,16 +182,10 @@ pub fn tools() -> Vec<Tool> {
             Install::FirstOf(isa.qemu_packages),
         ));
     }
-    tools.push(program(
-        "qemu-riscv64",
-        Need::Test,
-        Install::Packages(&["qemu-user"]),
-    ));
-    tools.push(program(
-        "riscv64-linux-gnu-gcc",
-        Need::Test,
-        Install::Packages(&["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross"]),
-    ));
+    let for_tests = TEST_PROGRAMS.iter();
+    tools.extend(
+        for_tests.map(|(name, packages)| program(name, Need::Test, Install::Packages(packages))),
+    );
     tools.push(Tool {
         name: "rust-lld",
         need: Need::Test,

@@ -162,3 +162,18 @@ fn one_array_per_first_element() {
         );
     assert_eq!(link.ok().run_views(), [Some(42); 2]);
 }
+
+#[test]
+fn objects_of_two_compilers() {
+    let source = r#"
+        static int twice(int x) { return 2 * x; }
+        int (*const table[])(int) = { twice };
+        volatile int n = 21;
+        int answer(void) { return table[0](n); }
+    "#;
+    for isa in ["x86_64", "riscv64"] {
+        let link = Link::new().by_clang(isa);
+        let link = link.c("start", &start()).c("main", source);
+        assert_eq!(link.ok().run_views(), [Some(42); 2], "clang for {isa}");
+    }
+}

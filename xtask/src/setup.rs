@@ -67,7 +67,9 @@ fn install(missing: &[Tool], packages: Vec<Vec<&'static str>>) -> Result<(), Err
         });
     }
     if !rustix::process::geteuid().is_root() {
-        let names: Vec<String> = packages.iter().map(last).collect();
+        let mut names: Vec<String> = packages.iter().map(last).collect();
+        names.sort();
+        names.dedup();
         let line = format!(
             "sudo apt-get install --no-install-recommends {}",
             names.join(" ")

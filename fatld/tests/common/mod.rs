@@ -1,69 +1,81 @@
 //! Small C programs, compiled for every ISA and linked by the command, as a user would.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+mod compilers;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// ISAs and the commands that compile C for them, so that code runs at any address.
-pub const COMPILERS: [(&str, &[&str]); 2] = [
-    ("x86_64", &["gcc", "-fpie", "-fcf-protection=none"]),
-    (
-        "riscv64",
-        &[
-            "riscv64-linux-gnu-gcc",
-            "-fno-pic",
-            "-mcmodel=medany",
-            "-mno-relax",
-            "-march=rv64imac",
-            "-mabi=lp64",
-        ],
-    ),
-];
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use compilers::{FLAGS, TARGETS, Target, start};
 
-const FLAGS: &[&str] = &[
-    "-c",
-    "-O1",
-    "-g",
-    "-ffreestanding",
-    "-ffunction-sections",
-    "-fdata-sections",
-    "-fno-common",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-stack-protector",
-    "-fno-inline",
-    // The psABIs disagree on plain `char`.
-    "-funsigned-char",
-];
+/// The inputs of one ISA and who compiles them.
+struct Slice {
+    target: &'static Target,
+    clang: bool,
+    inputs: Vec<PathBuf>,
+}
 
 /// A folder of a test, its inputs, and the command line they add up to.
 pub struct Link {
     /// The folder.
     pub dir: tempfile::TempDir,
-    slices: [Vec<PathBuf>; 2],
+    slices: Vec<Slice>,
+    /// One slice without `--slice`, as of an ordinary static linker.
+    plain: bool,
     options: Vec<String>,
 }
 
 impl Link {
-    /// A link without inputs.
+    /// A link of x86_64 and riscv64 without inputs.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("temporary folder");
+        Self::of(&["x86_64", "riscv64"])
+    }
+
+    /// A fat link of these ISAs, the first element first, without inputs.
+    pub fn of(isas: &[&str]) -> Self {
+        let slices = isas.iter().map(|isa| Slice {
+            target: Target::of(isa),
+            clang: false,
+            inputs: Vec::new(),
+        });
         Self {
-            dir,
-            slices: [Vec::new(), Vec::new()],
+            dir: tempfile::tempdir().expect("temporary folder"),
+            slices: slices.collect(),
+            plain: false,
             options: Vec::new(),
         }
     }
 
+    /// A link of one ISA as by an ordinary static linker, without inputs.
+    pub fn plain(isa: &str) -> Self {
+        Self {
+            plain: true,
+            ..Self::of(&[isa])
+        }
+    }
+
+    /// Has clang, not gcc, compile what is added for an ISA from here on.
+    pub fn by_clang(mut self, isa: &str) -> Self {
+        let slice = self.slices.iter_mut().find(|slice| slice.target.isa == isa);
+        slice.expect("an ISA of the link").clang = true;
+        self
+    }
+
     /// Compiles one source for all ISAs and adds the objects.
-    pub fn c(self, name: &str, source: &str) -> Self {
-        self.c_with(name, source, [&[], &[]])
+    pub fn c(mut self, name: &str, source: &str) -> Self {
+        for slice in 0..self.slices.len() {
+            self = self.c_on(slice, name, source);
+        }
+        self
     }
 
     /// The same with more flags for each ISA.
-    pub fn c_with(mut self, name: &str, source: &str, flags: [&[&str]; 2]) -> Self {
+    pub fn c_with<const N: usize>(mut self, name: &str, source: &str, flags: [&[&str]; N]) -> Self {
+        assert_eq!(N, self.slices.len(), "flags for each slice");
         for (slice, flags) in flags.into_iter().enumerate() {
             let object = self.compile(slice, name, source, flags);
-            self.slices[slice].push(object);
+            self.slices[slice].inputs.push(object);
         }
         self
     }
@@ -71,13 +83,13 @@ impl Link {
     /// Adds a source to one slice only.
     pub fn c_on(mut self, slice: usize, name: &str, source: &str) -> Self {
         let object = self.compile(slice, name, source, &[]);
-        self.slices[slice].push(object);
+        self.slices[slice].inputs.push(object);
         self
     }
 
     /// Adds an input as it is.
     pub fn input(mut self, slice: usize, path: PathBuf) -> Self {
-        self.slices[slice].push(path);
+        self.slices[slice].inputs.push(path);
         self
     }
 
@@ -89,22 +101,24 @@ impl Link {
 
     /// Compiles a source and returns the object.
     pub fn compile(&self, slice: usize, name: &str, source: &str, flags: &[&str]) -> PathBuf {
-        let (isa, command) = COMPILERS[slice];
-        let folder = self.path(isa);
+        let Slice { target, clang, .. } = self.slices[slice];
+        let command = if clang { target.clang } else { target.gcc };
+        let folder = self.path(target.isa);
         std::fs::create_dir_all(&folder).expect("folder");
         let (file, object) = (
             self.path(&format!("{name}.c")),
             folder.join(format!("{name}.o")),
         );
         std::fs::write(&file, source).expect("source written");
-        let mut gcc = Command::new(command[0]);
-        gcc.args(&command[1..])
+        let mut compiler = Command::new(command[0]);
+        compiler
+            .args(&command[1..])
             .args(FLAGS)
             .args(flags)
             .arg(format!("{name}.c"))
             .arg("-o")
             .arg(&object);
-        let output = gcc.current_dir(self.dir.path()).output();
+        let output = compiler.current_dir(self.dir.path()).output();
         let output = output.unwrap_or_else(|e| panic!("{} is needed: {e}", command[0]));
         assert!(
             output.status.success(),
@@ -119,9 +133,13 @@ impl Link {
         self.dir.path().join(name)
     }
 
-    /// The image.
+    /// The image, or the plain program.
     pub fn image(&self) -> PathBuf {
-        self.path("out.fat")
+        self.path(self.output())
+    }
+
+    fn output(&self) -> &'static str {
+        if self.plain { "out" } else { "out.fat" }
     }
 
     /// Runs the command.
@@ -132,25 +150,33 @@ impl Link {
     /// The command, ready to run.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fatld"));
-        command.current_dir(self.dir.path()).args(["-o", "out.fat"]);
-        for ((isa, _), inputs) in COMPILERS.iter().zip(&self.slices) {
-            command.args(["--slice", isa]);
-            command.args(
-                inputs
-                    .iter()
-                    .map(|i| i.strip_prefix(self.dir.path()).unwrap_or(i)),
-            );
+        command
+            .current_dir(self.dir.path())
+            .args(["-o", self.output()]);
+        for slice in &self.slices {
+            if !self.plain {
+                command.args(["--slice", slice.target.isa]);
+            }
+            let inputs = slice.inputs.iter();
+            command.args(inputs.map(|i| i.strip_prefix(self.dir.path()).unwrap_or(i)));
         }
         command.args(&self.options);
         command
     }
 
-    /// Links with views and a map, quietly, and returns the image's bytes.
-    pub fn ok(self) -> Linked {
-        let link = self
-            .arg("--view=x86_64=x86_64.elf")
-            .arg("--view=riscv64=riscv64.elf")
-            .arg("-Map=out.map");
+    /// The view of an ISA.
+    fn view(target: &Target) -> String {
+        format!("{}.elf", target.isa)
+    }
+
+    /// Links quietly, with a map and, unless it is plain, with views, and returns the image's bytes.
+    pub fn ok(mut self) -> Linked {
+        if !self.plain {
+            let views = self.slices.iter().map(|slice| slice.target);
+            let views = views.map(|target| format!("--view={}={}", target.isa, Self::view(target)));
+            self.options.extend(views);
+        }
+        let link = self.arg("-Map=out.map");
         let output = link.run();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
@@ -189,39 +215,20 @@ pub struct Linked {
 }
 
 impl Linked {
-    /// Runs each view as a Linux process and returns the exit statuses.
-    pub fn run_views(&self) -> [Option<i32>; 2] {
-        let run = |command: &mut Command| command.output().expect("runs").status.code();
-        let [x86_64, riscv64] = ["x86_64.elf", "riscv64.elf"].map(|view| self.link.path(view));
-        [
-            run(&mut Command::new(x86_64)),
-            run(Command::new("qemu-riscv64").arg(riscv64)),
-        ]
+    /// Runs each view, or the plain program, as a Linux process and returns the exit statuses.
+    pub fn run_views(&self) -> Vec<Option<i32>> {
+        let link = &self.link;
+        if link.plain {
+            return vec![link.slices[0].target.run(&link.image())];
+        }
+        let targets = link.slices.iter().map(|slice| slice.target);
+        targets
+            .map(|target| target.run(&link.path(&Link::view(target))))
+            .collect()
     }
 
     /// The map.
     pub fn map(&self) -> String {
         std::fs::read_to_string(self.link.path("out.map")).expect("map")
     }
-}
-
-/// Ends a process with `answer()` as status, on Linux of either ISA.
-pub const START: &str = r#"
-int answer(void);
-__attribute__((noreturn)) static void leave(long status) {
-#if defined(__x86_64__)
-    __asm__ volatile("syscall" :: "a"(231L), "D"(status) : "memory");
-#elif defined(__riscv)
-    register long a0 __asm__("a0") = status;
-    register long a7 __asm__("a7") = 94;
-    __asm__ volatile("ecall" :: "r"(a0), "r"(a7) : "memory");
-#endif
-    for (;;) { }
-}
-__attribute__((noreturn, force_align_arg_pointer_if_x86)) void _start(void) { leave(answer()); }
-"#;
-
-/// [`START`] with the stack aligned as each psABI wants it at a function's entry.
-pub fn start() -> String {
-    START.replace("force_align_arg_pointer_if_x86", "used")
 }
