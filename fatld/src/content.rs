@@ -12,7 +12,7 @@ use zerocopy::IntoBytes;
 
 use crate::clusters::Clusters;
 use crate::error::{Error, Place, Problem, check};
-use crate::ids::{ClusterId, GateId, SectionId, SliceId};
+use crate::ids::{ClusterId, GateId, SectionId, SliceId, ThunkId};
 use crate::layout::{Item, OutputSection};
 use crate::relocate::Values;
 use crate::share::Sharing;
@@ -72,13 +72,9 @@ impl Sources<'_, '_> {
                 Item::FunctionArrays => self.arrays(out),
                 Item::Gates(slice) => problems.extend(self.gates(slice, out)),
                 Item::Got(slice) => {
-                    for (slot, reference) in out
-                        .chunks_exact_mut(8)
-                        .zip(&self.values.layout.gots[slice.at()].0)
-                    {
-                        slot.copy_from_slice(&self.values.symbol(*reference).to_le_bytes());
-                    }
+                    self.got(slice, out);
                 }
+                Item::Thunk(thunk) => problems.extend(self.thunk(thunk, out)),
                 Item::Symbols(slice) => self.symbols(slice, out),
                 Item::Names(slice) => self.names(slice, out),
                 Item::Trap(slice, _) => {
@@ -92,13 +88,38 @@ impl Sources<'_, '_> {
 
     fn input(&self, id: SectionId, out: &mut [u8]) -> Vec<Problem> {
         let section = &self.values.program.sections[id.at()];
-        let out = &mut out[..section.size as usize];
+        let size = self.values.layout.shapes.size(self.values.program, id);
+        let out = &mut out[..size as usize];
         if section.data.is_empty() {
             out.fill(0);
             return Vec::new();
         }
-        out.copy_from_slice(section.data);
         self.values.relocate(id, out)
+    }
+
+    fn got(&self, slice: SliceId, out: &mut [u8]) {
+        for ((kind, reference), offset) in &self.values.layout.gots[slice.at()].slots {
+            let words = self.values.slot_words(slice, *kind, *reference);
+            let slot = &mut out[*offset as usize..][..kind.size() as usize];
+            for (to, word) in slot.chunks_exact_mut(8).zip(words) {
+                to.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+    }
+
+    fn thunk(&self, thunk: ThunkId, out: &mut [u8]) -> Option<Problem> {
+        let (section, at) = self.values.layout.shapes.thunk(thunk).branch;
+        let program = self.values.program;
+        let size = program
+            .isa(program.sections[section.at()].slice)
+            .thunk()?
+            .size;
+        let written = self.values.write_thunk(thunk, &mut out[..size as usize]);
+        let relocation = &program.sections[section.at()].relocations[at];
+        written.is_none().then(|| Problem::Unsupported {
+            place: program.place(section, relocation.offset),
+            what: "a branch to a target that no thunk reaches".to_owned(),
+        })
     }
 
     /// Where slices overlap they were proved equal: the first one that has a byte gives it.
@@ -227,7 +248,7 @@ impl Sources<'_, '_> {
             let address = layout.symbol_address(program, *id).unwrap_or_default();
             SymbolRecord {
                 address,
-                size: u32::try_from(symbol.size).unwrap_or(u32::MAX),
+                size: u32::try_from(layout.symbol_size(program, *id)).unwrap_or(u32::MAX),
                 name,
             }
         });

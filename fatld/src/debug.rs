@@ -12,7 +12,6 @@ use object::elf;
 use crate::error::{Place, Problem};
 use crate::gc::Live;
 use crate::ids::{SectionId, SliceId, SymbolId};
-use crate::isa::Expression;
 use crate::layout::Layout;
 use crate::program::{Program, Relocation, SectionKind, SymbolHome, relocations, split};
 use crate::relocate::store_unchecked;
@@ -131,7 +130,7 @@ impl<'a, 'd> Collector<'a, 'd> {
         let isa = self.program.isa(section.slice);
         let tombstone = u64::from(matches!(section.name, ".debug_loc" | ".debug_ranges"));
         for relocation in relocations(isa, object.elf, section.index, object.first_symbol)? {
-            if relocation.rule.expression == Expression::Mark {
+            if relocation.rule.expression.is_mark() {
                 continue;
             }
             let value = self.value(&relocation).unwrap_or(tombstone);

@@ -159,7 +159,7 @@ impl<'d> Marker<'_, 'd> {
         let program = self.program;
         // An index of 0 means that the expression has no symbol.
         let own = &program.objects[program.sections[from.at()].object.at()];
-        if relocation.rule.expression == Expression::Mark || relocation.symbol == own.first_symbol {
+        if relocation.rule.expression.is_mark() || relocation.symbol == own.first_symbol {
             return Reference::Nothing;
         }
         let symbol = &program.symbols[relocation.symbol.at()];
@@ -256,7 +256,7 @@ impl<'d> Marker<'_, 'd> {
         // In data, a distance from the field to the middle of a function can look like one to a function's start: only
         // a name that means a function is believed.
         let named = program.symbols[relocation.symbol.at()].kind == object::elf::STT_FUNC;
-        if rule.expression == Expression::Relative && !in_code && !named {
+        if rule.expression == Expression::RELATIVE && !in_code && !named {
             return None;
         }
         self.pairing

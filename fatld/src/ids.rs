@@ -55,3 +55,7 @@ index!(
     /// A function array and its gate.
     GateId
 );
+index!(
+    /// A thunk: code that leads a branch to where it does not reach.
+    ThunkId
+);

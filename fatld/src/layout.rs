@@ -10,17 +10,18 @@ use std::collections::HashMap;
 use fat_image::{
     GATE_SIZE, Header, Isa as IsaRecord, NOTE_HEADER, PAGE_SIZE, Region, Symbol as SymbolRecord,
 };
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use object::elf::STT_FUNC;
 
 use crate::clusters::Clusters;
 use crate::error::{Error, Problem, SliceView, check};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
-use crate::ids::{ClassId, ClusterId, GateId, SectionId, SliceId, SymbolId};
-use crate::isa::Expression;
+use crate::ids::{ClassId, ClusterId, GateId, SectionId, SliceId, SymbolId, ThunkId};
+use crate::isa::{Expression, Operand, Slot};
 use crate::options::Options;
 use crate::program::{Program, SectionKind, SymbolHome};
+use crate::relax::Shapes;
 use crate::share::Sharing;
 
 /// What an output section is made of.
@@ -46,6 +47,8 @@ pub enum Item {
     Names(SliceId),
     /// What an array leads to on a slice that has no code for it.
     Trap(SliceId, GateId),
+    /// A thunk.
+    Thunk(ThunkId),
 }
 
 /// A section of the image.
@@ -88,13 +91,41 @@ pub struct Layout {
     pub gates: u64,
     /// Address of the function arrays.
     pub functions: u64,
-    /// GOT slots of each slice, and the address of the first.
-    pub gots: Vec<(IndexSet<Reference>, u64)>,
+    /// GOT of each slice.
+    pub gots: Vec<Got>,
+    /// The TLS segment.
+    pub tls: Tls,
+    /// What became of instructions.
+    pub shapes: Shapes,
+    /// Addresses of thunks.
+    pub thunks: Vec<u64>,
     /// Functions of each slice for the runtime, and where their table and names are.
     pub symbols: Vec<RuntimeSymbols>,
     /// Addresses of traps.
     pub traps: HashMap<(SliceId, GateId), u64>,
     addresses: Vec<Option<u64>>,
+}
+
+/// The GOT of a slice.
+#[derive(Debug, Default)]
+pub struct Got {
+    /// Its slots with their offsets.
+    pub slots: IndexMap<(Slot, Reference), u64>,
+    /// Bytes of all.
+    pub size: u64,
+    /// Address of the first.
+    pub address: u64,
+}
+
+/// The initial bytes of thread-local data.
+#[derive(Debug)]
+pub struct Tls {
+    /// Address of the first byte.
+    pub address: u64,
+    /// Bytes in memory.
+    pub size: u64,
+    /// Alignment.
+    pub align: u64,
 }
 
 /// The functions of a slice that a backtrace can name.
@@ -122,11 +153,48 @@ impl Layout {
         match found.home {
             SymbolHome::Section(section) => {
                 let (section, offset) = program.locate(section, found.value as i64);
+                let offset = self.shapes.moved(section, offset);
                 self.address(section).map(|a| a.wrapping_add_signed(offset))
             }
             SymbolHome::Absolute => Some(found.value),
             _ => None,
         }
+    }
+
+    /// Bytes of a symbol's definition.
+    pub fn symbol_size(&self, program: &Program<'_>, symbol: SymbolId) -> u64 {
+        let found = &program.symbols[symbol.at()];
+        match found.home {
+            SymbolHome::Section(section) => {
+                let end = found.value.saturating_add(found.size) as i64;
+                let moved = |offset| self.shapes.moved(section, offset);
+                (moved(end) - moved(found.value as i64)) as u64
+            }
+            _ => found.size,
+        }
+    }
+
+    /// Bytes of a live section in memory.
+    pub fn section_size(&self, program: &Program<'_>, section: SectionId) -> u64 {
+        self.shapes.size(program, section)
+    }
+
+    /// Address of a slice's GOT.
+    pub fn got(&self, slice: SliceId) -> u64 {
+        self.gots[slice.at()].address
+    }
+
+    /// Address of a slot of a slice's GOT.
+    pub fn slot(&self, slice: SliceId, kind: Slot, reference: Reference) -> Option<u64> {
+        let got = &self.gots[slice.at()];
+        got.slots
+            .get(&(kind, reference))
+            .map(|offset| got.address + offset)
+    }
+
+    /// Address of a thunk.
+    pub fn thunk(&self, thunk: ThunkId) -> u64 {
+        self.thunks[thunk.at()]
     }
 
     /// Address of a gate.
@@ -151,7 +219,7 @@ pub struct Inputs<'a, 'd> {
 }
 
 /// Gives everything an address.
-pub fn lay_out(inputs: Inputs<'_, '_>, options: &Options) -> Result<Layout, Error> {
+pub fn lay_out(inputs: Inputs<'_, '_>, shapes: Shapes, options: &Options) -> Result<Layout, Error> {
     let program = inputs.program;
     let slices = program.slices.len();
     let layout = Layout {
@@ -161,7 +229,14 @@ pub fn lay_out(inputs: Inputs<'_, '_>, options: &Options) -> Result<Layout, Erro
         header: 0,
         gates: 0,
         functions: 0,
-        gots: (0..slices).map(|_| (IndexSet::new(), 0)).collect(),
+        gots: (0..slices).map(|_| Got::default()).collect(),
+        tls: Tls {
+            address: 0,
+            size: 0,
+            align: 1,
+        },
+        thunks: vec![0; shapes.thunk_count()],
+        shapes,
         symbols: (0..slices).map(|_| RuntimeSymbols::default()).collect(),
         traps: HashMap::new(),
         addresses: vec![None; program.sections.len()],
@@ -224,10 +299,17 @@ impl Planner<'_, '_> {
     fn collect_got(&mut self) {
         let (program, live) = (self.inputs.program, self.inputs.live);
         for (id, section) in program.sections().filter(|(id, _)| live.sections[id.at()]) {
-            for (relocation, reference) in section.relocations.iter().zip(&live.references[id.at()])
-            {
-                if relocation.rule.expression == Expression::GotRelative {
-                    self.layout.gots[section.slice.at()].0.insert(*reference);
+            let references = section.relocations.iter().zip(&live.references[id.at()]);
+            for (at, (relocation, reference)) in references.enumerate() {
+                let form = self.layout.shapes.form(id, at);
+                let expression = form.map_or(relocation.rule.expression, |form| form.expression);
+                if let Expression::Value(Operand::Slot(kind), _) = expression {
+                    let got = &mut self.layout.gots[section.slice.at()];
+                    got.slots.entry((kind, *reference)).or_insert_with(|| {
+                        let offset = got.size;
+                        got.size += kind.size();
+                        offset
+                    });
                 }
             }
         }
@@ -329,14 +411,14 @@ impl Planner<'_, '_> {
 
     /// What one slice's code and the runtime look up.
     fn plan_tables(&mut self, slice: SliceId) {
-        let slots = self.layout.gots[slice.at()].0.len() as u64;
-        if slots > 0 {
+        let size = self.layout.gots[slice.at()].size;
+        if size > 0 {
             self.add(
                 Rank::ReadOnly,
                 Some(slice),
                 ".got",
                 Item::Got(slice),
-                slots * 8,
+                size,
                 8,
             );
         }
@@ -453,9 +535,14 @@ impl Planner<'_, '_> {
             slice,
             name,
             Item::Section(id),
-            section.size,
-            section.align,
+            self.layout.shapes.size(self.inputs.program, id),
+            self.layout.shapes.align(self.inputs.program, id),
         );
+        for thunk in self.layout.shapes.thunks_after(id).to_vec() {
+            let kind = self.inputs.program.isa(section.slice).thunk();
+            let size = kind.map_or(0, |kind| kind.size);
+            self.add(rank, slice, name, Item::Thunk(thunk), size, size);
+        }
     }
 
     /// Puts the groups one behind the other.
@@ -567,7 +654,8 @@ impl Planner<'_, '_> {
             Item::ImageNote => self.layout.header = address + NOTE_HEADER,
             Item::FunctionArrays => self.layout.functions = address,
             Item::Gates(_) => {}
-            Item::Got(slice) => self.layout.gots[slice.at()].1 = address,
+            Item::Got(slice) => self.layout.gots[slice.at()].address = address,
+            Item::Thunk(thunk) => self.layout.thunks[thunk.at()] = address,
             Item::Symbols(slice) => self.layout.symbols[slice.at()].table = address,
             Item::Names(slice) => self.layout.symbols[slice.at()].names = address,
             Item::Trap(slice, gate) => {

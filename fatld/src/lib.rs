@@ -22,6 +22,7 @@ pub mod options;
 pub mod output;
 pub mod pair;
 pub mod program;
+pub mod relax;
 pub mod relocate;
 pub mod resolve;
 pub mod share;
@@ -82,7 +83,21 @@ fn link_all(options: &Options) -> Result<(), Error> {
         functions: &functions,
         sharing: &sharing,
     };
-    let layout = layout::lay_out(inputs, options)?;
+    let mut shapes = relax::Shapes::cheapest(&program, &live, true).map_err(Error::new)?;
+    let layout = loop {
+        let layout = layout::lay_out(inputs, shapes, options)?;
+        let values = relocate::Values {
+            program: &program,
+            live: &live,
+            functions: &functions,
+            layout: &layout,
+        };
+        let Some(misfits) = layout.shapes.misfits(values) else {
+            break layout;
+        };
+        shapes = layout.shapes;
+        shapes.give_way(&program, misfits);
+    };
     let values = relocate::Values {
         program: &program,
         live: &live,

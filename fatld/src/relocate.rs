@@ -1,13 +1,16 @@
 //! Phase 10: values of references, and the bytes that hold them.
 //!
-//! The value of a relocation is its expression over `S`, `A`, `P`, `G`; the field's rule checks and stores it. All
-//! arithmetic is modulo 2^64, as the psABIs define it, before the check takes the value as a signed number.
+//! The value of a relocation is its expression over `S`, `A`, `P` and the GOT; the field's rule checks and stores it. All
+//! arithmetic is modulo 2^64, as the psABIs define it, before the check takes the value as a signed number. Where
+//! [`crate::relax`] has put other instructions, their form's expression and field take the place of the rule's.
+
+use object::elf::STT_SECTION;
 
 use crate::error::{Place, Problem};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
-use crate::ids::{SectionId, SliceId};
-use crate::isa::{Expression, Rule};
+use crate::ids::{SectionId, SliceId, ThunkId};
+use crate::isa::{Expression, Field, Form, Operand, Origin, Rule, Slot};
 use crate::layout::Layout;
 use crate::program::{Program, Relocation};
 
@@ -24,6 +27,37 @@ pub struct Values<'a, 'd> {
     pub layout: &'a Layout,
 }
 
+/// A relocation with what it refers to and what stands at its place.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    section: SectionId,
+    relocation: &'a Relocation,
+    reference: Reference,
+    form: Option<&'static Form>,
+    /// Thunk that leads the branch on.
+    thunk: Option<ThunkId>,
+}
+
+impl Site<'_> {
+    fn expression(&self) -> Expression {
+        self.form
+            .map_or(self.relocation.rule.expression, |form| form.expression)
+    }
+
+    fn field(&self) -> &'static Field {
+        self.form
+            .map_or(&self.relocation.rule.field, |form| &form.field)
+    }
+
+    /// Offset of the field in the input section.
+    fn field_at(&self) -> u64 {
+        let shift = self.form.map_or(0, |form| form.field_at as i64);
+        self.relocation.offset.wrapping_add_signed(shift)
+    }
+}
+
+const PAGE: u64 = 0xfff;
+
 impl Values<'_, '_> {
     /// `S` of a reference. A live section refers to live ones only, and those have addresses.
     pub fn symbol(&self, reference: Reference) -> u64 {
@@ -35,129 +69,236 @@ impl Values<'_, '_> {
                 .layout
                 .gate(self.functions.gate(function))
                 .wrapping_add_signed(adjust),
-            Reference::Place { section, offset } => self
-                .layout
-                .address(section)
-                .unwrap_or_default()
-                .wrapping_add_signed(offset),
+            Reference::Place { section, offset } => self.place(section, offset),
         }
     }
 
-    /// Relocates a copy of a live section's bytes.
-    pub fn relocate(&self, id: SectionId, bytes: &mut [u8]) -> Vec<Problem> {
+    /// Address of a place of a section, whose offset may lie outside of it.
+    fn place(&self, section: SectionId, offset: i64) -> u64 {
+        self.layout
+            .address(section)
+            .unwrap_or_default()
+            .wrapping_add_signed(self.layout.shapes.moved(section, offset))
+    }
+
+    /// `S + A`. A section's symbol means nothing without its addend: what the sum means may have moved on its own.
+    fn sum(&self, site: &Site<'_>) -> u64 {
+        let relocation = site.relocation;
+        match site.reference {
+            Reference::Place { section, offset }
+                if self.program.symbols[relocation.symbol.at()].kind == STT_SECTION =>
+            {
+                self.place(section, offset.wrapping_add(relocation.addend))
+            }
+            reference => self
+                .symbol(reference)
+                .wrapping_add_signed(relocation.addend),
+        }
+    }
+
+    /// Copies a live section's bytes to where they go, and relocates them.
+    pub fn relocate(&self, id: SectionId, out: &mut [u8]) -> Vec<Problem> {
         let section = &self.program.sections[id.at()];
-        let address = self.layout.address(id).unwrap_or_default();
-        let references = &self.live.references[id.at()];
+        self.layout
+            .shapes
+            .copy(id, section.data, self.program.isa(section.slice), out);
         let mut problems = Vec::new();
-        for (relocation, reference) in section.relocations.iter().zip(references) {
-            let rule = relocation.rule;
-            if rule.expression == Expression::Mark {
-                continue;
-            }
-            let start = relocation.offset as usize;
-            let field = &mut bytes[start..start + rule.field.bytes];
-            let place = address.wrapping_add(relocation.offset);
-            if let Some(make_absolute) = self.absolute_form(rule, *reference) {
-                make_absolute(field);
-            }
-            let value = match rule.expression {
-                Expression::LowOfPair => match self.high_part(id, *reference) {
-                    Some(value) => value,
-                    None => {
-                        problems.push(Problem::Malformed {
-                            place: self.program.place(id, relocation.offset),
-                            expected: format!(
-                                "a %pcrel_hi or %got_pcrel_hi at the label of {}",
-                                rule.name
-                            ),
-                        });
-                        continue;
-                    }
-                },
-                _ => self.evaluate(section.slice, relocation, *reference, place, field),
-            };
-            let whole = || {
-                (
-                    self.program.place(id, relocation.offset),
-                    self.name(relocation),
-                )
-            };
-            match store(rule, field, value) {
-                Ok(()) => {}
-                Err(wrong) => problems.push(wrong.into_problem(rule, value, whole())),
+        let mut swallowed = false;
+        for (at, relocation) in section.relocations.iter().enumerate() {
+            let site = self.site(id, at);
+            let skip = std::mem::replace(
+                &mut swallowed,
+                site.form.is_some_and(|form| form.swallows_next),
+            );
+            if !skip && !site.expression().is_mark() {
+                problems.extend(self.apply(&site, out).err());
+            } else if relocation.rule.expression.is_mark() {
+                // A mark of the instruction that stands here: what is swallowed comes behind it.
+                swallowed |= skip;
             }
         }
         problems
     }
 
-    fn evaluate(
-        &self,
-        slice: SliceId,
-        relocation: &Relocation,
-        reference: Reference,
-        place: u64,
-        field: &[u8],
-    ) -> i128 {
-        let value = self
-            .symbol(reference)
-            .wrapping_add_signed(relocation.addend);
-        if self.absolute_form(relocation.rule, reference).is_some() {
-            return i128::from(value as i64);
+    fn site(&self, section: SectionId, at: usize) -> Site<'_> {
+        let relocation = &self.program.sections[section.at()].relocations[at];
+        let reference = self.live.references[section.at()][at];
+        let form = match reference {
+            Reference::WeakUndefined => relocation.rule.undefined,
+            _ => None,
+        };
+        Site {
+            section,
+            relocation,
+            reference,
+            form: form.or_else(|| self.layout.shapes.form(section, at)),
+            thunk: self.layout.shapes.thunk_of(section, at),
         }
-        let old = (relocation.rule.field.read)(field);
-        match relocation.rule.expression {
-            Expression::Absolute if relocation.rule.field.range.0 < 0 => i128::from(value as i64),
-            Expression::Absolute => i128::from(value),
-            Expression::Relative => i128::from(value.wrapping_sub(place) as i64),
-            Expression::GotRelative => {
-                let slot = self
-                    .got_slot(slice, reference)
-                    .wrapping_add_signed(relocation.addend);
-                i128::from(slot.wrapping_sub(place) as i64)
+    }
+
+    /// The value of a relocation fits what stands at its place.
+    pub fn fits(&self, section: SectionId, relocation: usize) -> bool {
+        let site = self.site(section, relocation);
+        site.field().takes(self.evaluate(&site, &[0; 8]))
+    }
+
+    /// It would fit if the branch were led over a thunk.
+    pub fn fits_over(&self, section: SectionId, relocation: usize, thunk: ThunkId) -> bool {
+        let mut site = self.site(section, relocation);
+        site.thunk = Some(thunk);
+        site.field().takes(self.evaluate(&site, &[0; 8]))
+    }
+
+    /// Writes a thunk at its address. `None` if it does not reach its target either.
+    pub fn write_thunk(&self, thunk: ThunkId, out: &mut [u8]) -> Option<()> {
+        let (section, at) = self.layout.shapes.thunk(thunk).branch;
+        let slice = self.program.sections[section.at()].slice;
+        let kind = self.program.isa(slice).thunk()?;
+        let target = self.sum(&self.site(section, at));
+        (kind.write)(out, self.layout.thunk(thunk), target).then_some(())
+    }
+
+    /// The rewriting of instructions and the field of one relocation.
+    fn apply(&self, site: &Site<'_>, out: &mut [u8]) -> Result<(), Problem> {
+        let moved = |offset: u64| self.layout.shapes.moved(site.section, offset as i64) as usize;
+        let problem_at = || self.program.place(site.section, site.relocation.offset);
+        if let Some(form) = site.form {
+            let start = moved(
+                site.relocation
+                    .offset
+                    .wrapping_add_signed(form.start as i64),
+            );
+            let original = &self.program.sections[site.section.at()].data;
+            let from = site
+                .relocation
+                .offset
+                .wrapping_add_signed(form.start as i64) as usize;
+            let mut instructions = original[from..from + form.len].to_vec();
+            (form.rewrite)(&mut instructions);
+            let kept = form.len - form.cut;
+            out[start..start + kept].copy_from_slice(&instructions[..kept]);
+        }
+        let start = moved(site.field_at());
+        let field = &mut out[start..start + site.field().bytes];
+        let value = match site.expression() {
+            Expression::LowOfPair => {
+                let high = self.high_part(site.section, site.reference);
+                let high = high.ok_or_else(|| Problem::Malformed {
+                    place: problem_at(),
+                    expected: format!(
+                        "a %pcrel_hi or %got_pcrel_hi at the label of {}",
+                        site.relocation.rule.name
+                    ),
+                })?;
+                if let Some(rewrite) = high.form.and_then(|form| form.low) {
+                    rewrite(field);
+                }
+                self.evaluate(&high, &[0; 8])
             }
-            Expression::Add => old.wrapping_add(i128::from(value)),
-            Expression::Subtract => old.wrapping_sub(i128::from(value)),
-            Expression::LowOfPair | Expression::Mark => 0,
+            _ => self.evaluate(site, field),
+        };
+        let rule = site.relocation.rule;
+        store(site.field(), field, value).map_err(|wrong| {
+            wrong.into_problem(rule, site.field(), value, problem_at(), self.name(site))
+        })
+    }
+
+    /// The value of a relocation whose field holds `field`.
+    fn evaluate(&self, site: &Site<'_>, field: &[u8]) -> i128 {
+        let old = || (site.field().read)(field);
+        match site.expression() {
+            Expression::Value(operand, origin) => self.value(site, operand, origin),
+            Expression::Add => old().wrapping_add(i128::from(self.sum(site))),
+            Expression::Subtract => old().wrapping_sub(i128::from(self.sum(site))),
+            Expression::LowOfPair | Expression::Mark | Expression::Align => 0,
         }
     }
 
-    /// Zero is out of reach of code at high addresses: a test of a weak symbol that is not there needs an instruction
-    /// that loads a number instead of a distance.
-    fn absolute_form(&self, rule: &Rule, reference: Reference) -> Option<fn(&mut [u8])> {
-        (reference == Reference::WeakUndefined)
-            .then_some(rule.absolute_form)
-            .flatten()
+    fn value(&self, site: &Site<'_>, operand: Operand, origin: Origin) -> i128 {
+        let addend = site.relocation.addend;
+        let slice = self.program.sections[site.section.at()].slice;
+        let x = match operand {
+            Operand::Symbol => match site.thunk {
+                Some(thunk) => self.layout.thunk(thunk),
+                None => self.sum(site),
+            },
+            Operand::Slot(kind) => self
+                .slot(slice, kind, site.reference)
+                .wrapping_add_signed(addend),
+            Operand::Got => self.layout.got(slice).wrapping_add_signed(addend),
+            Operand::Size => self.size(site).wrapping_add_signed(addend),
+            Operand::TpOffset => self.tp_offset(slice, self.sum(site)) as u64,
+            Operand::DtpOffset => self.dtp_offset(slice, self.sum(site)) as u64,
+        };
+        let place = || self.place(site.section, site.field_at() as i64);
+        match origin {
+            // An unsigned field takes an address as it is.
+            Origin::Zero if site.field().range.0 >= 0 || site.field().bytes == 8 => i128::from(x),
+            Origin::Zero => i128::from(x as i64),
+            Origin::Place => i128::from(x.wrapping_sub(place()) as i64),
+            Origin::Page => i128::from((x & !PAGE).wrapping_sub(place() & !PAGE) as i64),
+            Origin::Got => i128::from(x.wrapping_sub(self.layout.got(slice)) as i64),
+            Origin::GotPage => i128::from(x.wrapping_sub(self.layout.got(slice) & !PAGE) as i64),
+        }
     }
 
-    fn got_slot(&self, slice: SliceId, reference: Reference) -> u64 {
-        let (slots, start) = &self.layout.gots[slice.at()];
-        start + slots.get_index_of(&reference).unwrap_or_default() as u64 * 8
+    fn size(&self, site: &Site<'_>) -> u64 {
+        let definition = self.program.definition(site.relocation.symbol);
+        definition.map_or(0, |symbol| self.layout.symbol_size(self.program, symbol))
     }
 
-    /// The value of the upper part that a low part's label stands at.
-    fn high_part(&self, id: SectionId, label: Reference) -> Option<i128> {
+    /// Distance of an address in the TLS segment from the thread pointer.
+    fn tp_offset(&self, slice: SliceId, address: u64) -> i64 {
+        let tls = &self.layout.tls;
+        let offset = address.wrapping_sub(tls.address) as i64;
+        self.program
+            .isa(slice)
+            .tp_offset(offset, tls.size, tls.align)
+    }
+
+    fn dtp_offset(&self, slice: SliceId, address: u64) -> i64 {
+        let offset = address.wrapping_sub(self.layout.tls.address) as i64;
+        offset.wrapping_sub(self.program.isa(slice).dtp_bias())
+    }
+
+    fn slot(&self, slice: SliceId, kind: Slot, reference: Reference) -> u64 {
+        self.layout.slot(slice, kind, reference).unwrap_or_default()
+    }
+
+    /// The words of a slot of the GOT.
+    pub fn slot_words(&self, slice: SliceId, kind: Slot, reference: Reference) -> [u64; 2] {
+        const MODULE: u64 = 1;
+        let address = self.symbol(reference);
+        match kind {
+            Slot::Address => [address, 0],
+            Slot::TpOffset => [self.tp_offset(slice, address) as u64, 0],
+            Slot::TlsIndex => [MODULE, self.dtp_offset(slice, address) as u64],
+            Slot::TlsModule => [MODULE, 0],
+        }
+    }
+
+    /// The upper part that a low part's label stands at.
+    fn high_part(&self, id: SectionId, label: Reference) -> Option<Site<'_>> {
         let Reference::Place { section, offset } = label else {
             return None;
         };
         let offset = u64::try_from(offset).ok().filter(|_| section == id)?;
-        let section = &self.program.sections[id.at()];
-        let first = section.relocations.partition_point(|r| r.offset < offset);
-        let at_label = section.relocations[first..]
+        let relocations = &self.program.sections[id.at()].relocations;
+        let first = relocations.partition_point(|r| r.offset < offset);
+        let at_label = relocations[first..]
             .iter()
             .take_while(|r| r.offset == offset);
-        let (at, high) = at_label.enumerate().find(|(_, r)| {
-            matches!(
-                r.rule.expression,
-                Expression::Relative | Expression::GotRelative
-            ) && r.rule.field.bytes == 4
+        let (at, _) = at_label.enumerate().find(|(_, r)| {
+            matches!(r.rule.expression, Expression::Value(_, Origin::Place))
+                && r.rule.field.bytes == 4
         })?;
-        let reference = self.live.references[id.at()][first + at];
-        let place = self.layout.address(id)?.wrapping_add(offset);
-        Some(self.evaluate(section.slice, high, reference, place, &[0; 4]))
+        Some(self.site(id, first + at))
     }
 
-    fn name(&self, relocation: &Relocation) -> String {
-        self.program.symbols[relocation.symbol.at()].name.to_owned()
+    fn name(&self, site: &Site<'_>) -> String {
+        self.program.symbols[site.relocation.symbol.at()]
+            .name
+            .to_owned()
     }
 }
 
@@ -168,35 +309,54 @@ enum Wrong {
 }
 
 impl Wrong {
-    fn into_problem(self, rule: &Rule, value: i128, (place, symbol): (Place, String)) -> Problem {
+    fn into_problem(
+        self,
+        rule: &Rule,
+        field: &Field,
+        value: i128,
+        place: Place,
+        symbol: String,
+    ) -> Problem {
         match self {
             Self::Range => Problem::Overflow {
                 place,
                 relocation: rule.name,
                 symbol,
                 value,
-                range: rule.field.range,
+                range: field.range,
             },
             Self::Multiple => Problem::Misaligned {
                 place,
                 relocation: rule.name,
                 symbol,
                 value,
-                multiple: rule.field.multiple,
+                multiple: field.multiple,
             },
         }
     }
 }
 
-fn store(rule: &Rule, field: &mut [u8], value: i128) -> Result<(), Wrong> {
-    let (low, high) = rule.field.range;
+impl Field {
+    /// The value goes into the field.
+    pub fn takes(&self, value: i128) -> bool {
+        check(self, value).is_ok()
+    }
+}
+
+fn check(field: &Field, value: i128) -> Result<(), Wrong> {
+    let (low, high) = field.range;
     if !(low..=high).contains(&value) {
         return Err(Wrong::Range);
     }
-    if value.rem_euclid(i128::from(rule.field.multiple)) != 0 {
+    if value.rem_euclid(i128::from(field.multiple)) != 0 {
         return Err(Wrong::Multiple);
     }
-    (rule.field.write)(field, value);
+    Ok(())
+}
+
+fn store(field: &Field, bytes: &mut [u8], value: i128) -> Result<(), Wrong> {
+    check(field, value)?;
+    (field.write)(bytes, value);
     Ok(())
 }
 

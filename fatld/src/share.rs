@@ -158,8 +158,8 @@ impl Context<'_, '_> {
             .zip(&self.live.references[id.at()])
         {
             match relocation.rule.expression {
-                Expression::Mark => continue,
-                Expression::Absolute => {}
+                Expression::Mark | Expression::Align => continue,
+                Expression::ABSOLUTE => {}
                 _ => own = Some(id),
             }
             let (at, width) = (relocation.offset as usize, relocation.rule.field.bytes);

@@ -32,7 +32,7 @@ pub fn of_image<'d>(values: Values<'_, 'd>, pairing: &Pairing<'d>) -> Vec<FileSy
         // Data that an earlier slice has under the same address is the same data.
         let news = own
             .filter(|(id, _)| is_code(program, *id) || !shared_with_earlier(values, pairing, *id));
-        symbols.extend(news.map(|(id, address)| symbol(program, id, address, true)));
+        symbols.extend(news.map(|(id, address)| symbol(values, id, address, true)));
         symbols.extend(traps(values, pairing, SliceId::next(at)));
     }
     for (gate, array) in values.functions.arrays.iter().enumerate() {
@@ -48,8 +48,7 @@ pub fn of_view<'d>(
     pairing: &Pairing<'d>,
     slice: SliceId,
 ) -> Vec<FileSymbol<'d>> {
-    let own =
-        live_symbols(values, slice).map(|(id, address)| symbol(values.program, id, address, false));
+    let own = live_symbols(values, slice).map(|(id, address)| symbol(values, id, address, false));
     let mut symbols: Vec<_> = own.collect();
     symbols.extend(traps(values, pairing, slice));
     for (gate, array) in values.functions.arrays.iter().enumerate() {
@@ -112,11 +111,12 @@ fn shared_with_earlier(values: Values<'_, '_>, pairing: &Pairing<'_>, symbol: Sy
 }
 
 fn symbol<'d>(
-    program: &Program<'d>,
+    values: Values<'_, 'd>,
     id: SymbolId,
     address: u64,
     all_local: bool,
 ) -> FileSymbol<'d> {
+    let program = values.program;
     let symbol = &program.symbols[id.at()];
     let kind = match symbol.kind {
         STT_FUNC => STT_FUNC,
@@ -127,7 +127,7 @@ fn symbol<'d>(
     FileSymbol {
         name: symbol.name.into(),
         address,
-        size: symbol.size,
+        size: values.layout.symbol_size(program, id),
         kind,
         local,
     }

@@ -7,7 +7,6 @@
 use crate::clusters::Cluster;
 use crate::error::{Problem, SliceView, demangle};
 use crate::ids::{SectionId, SliceId, SymbolId};
-use crate::isa::Expression;
 use crate::meaning::{Context, Meaning};
 use crate::program::Relocation;
 
@@ -92,7 +91,7 @@ impl Verifier<'_, '_> {
             let mut bytes = section.data.to_vec();
             let references = &self.context.live.references[id.at()];
             for (relocation, reference) in section.relocations.iter().zip(references) {
-                if relocation.rule.expression == Expression::Mark {
+                if relocation.rule.expression.is_mark() {
                     continue;
                 }
                 let at = relocation.offset as usize;

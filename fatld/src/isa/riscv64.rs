@@ -1,13 +1,17 @@
 //! riscv64: RISC-V ELF psABI 1.0, "Relocations". No relaxation: `R_RISCV_RELAX` is a mark that may be left alone, and
 //! `R_RISCV_ALIGN`, which may not, is not in the table yet and so refused.
 
-use super::{ANY, Expression, Field, Isa, NOTHING, Role, Rule, integer, read_integer, signed};
+use super::{
+    ANY, Expression, Field, Form, Isa, NOTHING, Role, Rule, integer, read_integer, signed,
+};
 use fat_image::GATE_SIZE;
 use object::elf::{self, FileFlags, Machine};
 
 /// See [`Isa`].
 #[derive(Debug)]
 pub struct Riscv64;
+
+const NOP: u32 = 0x0000_0013;
 
 const R_BRANCH: u32 = 16;
 const R_JAL: u32 = 17;
@@ -63,44 +67,52 @@ const SIX_BITS: Field = Field {
     read: |field| i128::from(field[0] & 0x3f),
 };
 
-use Expression::{Absolute, Add, GotRelative, LowOfPair, Mark, Relative, Subtract};
+const ABSOLUTE: Expression = Expression::ABSOLUTE;
+const RELATIVE: Expression = Expression::RELATIVE;
+const GOT_RELATIVE: Expression = Expression::GOT_RELATIVE;
+use Expression::{Add, LowOfPair, Mark, Subtract};
+
+/// `lui` in place of `auipc`.
+static LUI: Form = Form::new(ABSOLUTE, upper(4, write_upper), 0, 4, auipc_to_lui);
+/// The same with the `jalr` behind it.
+static LUI_CALL: Form = Form::new(ABSOLUTE, upper(8, write_call), 0, 4, auipc_to_lui);
 
 static RULES: &[Rule] = &[
     rule(0, "R_RISCV_NONE", Mark, NOTHING),
     rule(
         1,
         "R_RISCV_32",
-        Absolute,
+        ABSOLUTE,
         integer(4, (i32::MIN as i128, u32::MAX as i128)),
     ),
-    rule(2, "R_RISCV_64", Absolute, integer(8, ANY)),
+    rule(2, "R_RISCV_64", ABSOLUTE, integer(8, ANY)),
     rule(
         R_BRANCH,
         "R_RISCV_BRANCH",
-        Relative,
+        RELATIVE,
         instruction(4, 13, 2, write_branch),
     ),
     rule(
         R_JAL,
         "R_RISCV_JAL",
-        Relative,
+        RELATIVE,
         instruction(4, 21, 2, write_jal),
     ),
-    rule(R_CALL, "R_RISCV_CALL", Relative, upper(8, write_call)).or_absolute(auipc_to_lui),
+    rule(R_CALL, "R_RISCV_CALL", RELATIVE, upper(8, write_call)).if_undefined(&LUI_CALL),
     rule(
         R_CALL_PLT,
         "R_RISCV_CALL_PLT",
-        Relative,
+        RELATIVE,
         upper(8, write_call),
     )
-    .or_absolute(auipc_to_lui),
-    rule(20, "R_RISCV_GOT_HI20", GotRelative, upper(4, write_upper)),
-    rule(23, "R_RISCV_PCREL_HI20", Relative, upper(4, write_upper)).or_absolute(auipc_to_lui),
+    .if_undefined(&LUI_CALL),
+    rule(20, "R_RISCV_GOT_HI20", GOT_RELATIVE, upper(4, write_upper)),
+    rule(23, "R_RISCV_PCREL_HI20", RELATIVE, upper(4, write_upper)).if_undefined(&LUI),
     rule(24, "R_RISCV_PCREL_LO12_I", LowOfPair, lower(write_lower_i)),
     rule(25, "R_RISCV_PCREL_LO12_S", LowOfPair, lower(write_lower_s)),
-    rule(26, "R_RISCV_HI20", Absolute, upper(4, write_upper)),
-    rule(27, "R_RISCV_LO12_I", Absolute, lower(write_lower_i)),
-    rule(28, "R_RISCV_LO12_S", Absolute, lower(write_lower_s)),
+    rule(26, "R_RISCV_HI20", ABSOLUTE, upper(4, write_upper)),
+    rule(27, "R_RISCV_LO12_I", ABSOLUTE, lower(write_lower_i)),
+    rule(28, "R_RISCV_LO12_S", ABSOLUTE, lower(write_lower_s)),
     rule(33, "R_RISCV_ADD8", Add, integer(1, ANY)),
     rule(34, "R_RISCV_ADD16", Add, integer(2, ANY)),
     rule(35, "R_RISCV_ADD32", Add, integer(4, ANY)),
@@ -112,23 +124,23 @@ static RULES: &[Rule] = &[
     rule(
         R_RVC_BRANCH,
         "R_RISCV_RVC_BRANCH",
-        Relative,
+        RELATIVE,
         instruction(2, 9, 2, write_compressed_branch),
     ),
     rule(
         R_RVC_JUMP,
         "R_RISCV_RVC_JUMP",
-        Relative,
+        RELATIVE,
         instruction(2, 12, 2, write_compressed_jump),
     ),
     rule(51, "R_RISCV_RELAX", Mark, NOTHING),
     rule(52, "R_RISCV_SUB6", Subtract, SIX_BITS),
-    rule(53, "R_RISCV_SET6", Absolute, SIX_BITS),
-    rule(54, "R_RISCV_SET8", Absolute, integer(1, ANY)),
-    rule(55, "R_RISCV_SET16", Absolute, integer(2, ANY)),
-    rule(56, "R_RISCV_SET32", Absolute, integer(4, ANY)),
-    rule(57, "R_RISCV_32_PCREL", Relative, integer(4, signed(32))),
-    rule(R_PLT32, "R_RISCV_PLT32", Relative, integer(4, signed(32))),
+    rule(53, "R_RISCV_SET6", ABSOLUTE, SIX_BITS),
+    rule(54, "R_RISCV_SET8", ABSOLUTE, integer(1, ANY)),
+    rule(55, "R_RISCV_SET16", ABSOLUTE, integer(2, ANY)),
+    rule(56, "R_RISCV_SET32", ABSOLUTE, integer(4, ANY)),
+    rule(57, "R_RISCV_32_PCREL", RELATIVE, integer(4, signed(32))),
+    rule(R_PLT32, "R_RISCV_PLT32", RELATIVE, integer(4, signed(32))),
 ];
 
 /// Keeps the bits of `mask`, takes the others from `bits`.
@@ -236,7 +248,6 @@ impl Isa for Riscv64 {
         const AUIPC_T3: u32 = 0x0000_0e17;
         const LD_T3_T3: u32 = 0x000e_3e03;
         const JR_T3: u32 = 0x000e_0067;
-        const NOP: u32 = 0x0000_0013;
         let distance = i128::from(element.wrapping_sub(gate) as i64);
         let reach = upper(4, write_upper).range;
         if !(reach.0..=reach.1).contains(&distance) {
@@ -261,6 +272,24 @@ impl Isa for Riscv64 {
 
     fn padding(&self) -> &'static [u8] {
         &[0, 0]
+    }
+
+    /// `c.nop` where four bytes do not fit, then `nop`s.
+    fn nops(&self, padding: &mut [u8]) {
+        let (odd, words) = padding.split_at_mut(padding.len() % 4);
+        odd.copy_from_slice(&[0x01, 0x00][..odd.len()]);
+        for word in words.chunks_exact_mut(4) {
+            word.copy_from_slice(&NOP.to_le_bytes());
+        }
+    }
+
+    /// Variant I: the thread pointer is the segment's first byte.
+    fn tp_offset(&self, offset: i64, _size: u64, _align: u64) -> i64 {
+        offset
+    }
+
+    fn dtp_bias(&self) -> i64 {
+        0x800
     }
 
     /// RVC and TSO add up; float ABI and RVE must agree.

@@ -18,51 +18,54 @@ const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field
     Rule::new(raw, name, expression, field)
 }
 
-use Expression::{Absolute, GotRelative, Mark, Relative};
+const ABSOLUTE: Expression = Expression::ABSOLUTE;
+const RELATIVE: Expression = Expression::RELATIVE;
+const GOT_RELATIVE: Expression = Expression::GOT_RELATIVE;
+use Expression::Mark;
 
 static RULES: &[Rule] = &[
     rule(0, "R_X86_64_NONE", Mark, NOTHING),
-    rule(1, "R_X86_64_64", Absolute, integer(8, ANY)),
-    rule(R_PC32, "R_X86_64_PC32", Relative, integer(4, signed(32))),
-    rule(R_PLT32, "R_X86_64_PLT32", Relative, integer(4, signed(32))),
+    rule(1, "R_X86_64_64", ABSOLUTE, integer(8, ANY)),
+    rule(R_PC32, "R_X86_64_PC32", RELATIVE, integer(4, signed(32))),
+    rule(R_PLT32, "R_X86_64_PLT32", RELATIVE, integer(4, signed(32))),
     rule(
         R_GOTPCREL,
         "R_X86_64_GOTPCREL",
-        GotRelative,
+        GOT_RELATIVE,
         integer(4, signed(32)),
     ),
     rule(
         10,
         "R_X86_64_32",
-        Absolute,
+        ABSOLUTE,
         integer(4, (0, u32::MAX as i128)),
     ),
-    rule(11, "R_X86_64_32S", Absolute, integer(4, signed(32))),
+    rule(11, "R_X86_64_32S", ABSOLUTE, integer(4, signed(32))),
     rule(
         12,
         "R_X86_64_16",
-        Absolute,
+        ABSOLUTE,
         integer(2, (i16::MIN as i128, u16::MAX as i128)),
     ),
-    rule(13, "R_X86_64_PC16", Relative, integer(2, signed(16))),
+    rule(13, "R_X86_64_PC16", RELATIVE, integer(2, signed(16))),
     rule(
         14,
         "R_X86_64_8",
-        Absolute,
+        ABSOLUTE,
         integer(1, (i8::MIN as i128, u8::MAX as i128)),
     ),
-    rule(15, "R_X86_64_PC8", Relative, integer(1, signed(8))),
-    rule(24, "R_X86_64_PC64", Relative, integer(8, ANY)),
+    rule(15, "R_X86_64_PC8", RELATIVE, integer(1, signed(8))),
+    rule(24, "R_X86_64_PC64", RELATIVE, integer(8, ANY)),
     rule(
         R_GOTPCRELX,
         "R_X86_64_GOTPCRELX",
-        GotRelative,
+        GOT_RELATIVE,
         integer(4, signed(32)),
     ),
     rule(
         R_REX_GOTPCRELX,
         "R_X86_64_REX_GOTPCRELX",
-        GotRelative,
+        GOT_RELATIVE,
         integer(4, signed(32)),
     ),
 ];
@@ -122,6 +125,15 @@ impl Isa for X86_64 {
 
     fn padding(&self) -> &'static [u8] {
         &[0xcc]
+    }
+
+    fn nops(&self, padding: &mut [u8]) {
+        padding.fill(0x90);
+    }
+
+    /// Variant II: the segment ends at the thread pointer.
+    fn tp_offset(&self, offset: i64, size: u64, align: u64) -> i64 {
+        offset.wrapping_sub_unsigned(size.next_multiple_of(align))
     }
 
     fn merge_flags(&self, flags: &[FileFlags]) -> Result<FileFlags, (FileFlags, FileFlags)> {
