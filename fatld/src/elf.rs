@@ -8,7 +8,7 @@ use object::read::elf::{FileHeader, Rela, SectionHeader, Sym};
 use object::{LittleEndian as LE, SectionIndex};
 
 use crate::error::{Place, Problem};
-use crate::isa::Isa;
+use crate::isa::{self, Isa};
 
 type Header = elf::FileHeader64<LE>;
 
@@ -226,17 +226,33 @@ fn attach_relocations(
     Ok(())
 }
 
-fn check_header<'d>(file: &str, data: &'d [u8], isa: &dyn Isa) -> Result<&'d Header, Problem> {
-    let at = |offset: u64, expected: String| malformed(file, "ELF header", offset, expected);
+/// `e_machine` of a 64-bit little-endian file.
+pub fn machine(file: &str, data: &[u8]) -> Result<elf::Machine, Problem> {
+    let at = |offset: u64, expected: &str| malformed(file, "ELF header", offset, expected);
     if !data.starts_with(&elf::ELFMAG) {
-        return Err(at(0, "an ELF object, an archive or an rlib".to_owned()));
+        return Err(at(0, "an ELF object, an archive or an rlib"));
     }
     if data.get(4..6) != Some(&[elf::ELFCLASS64.0, elf::ELFDATA2LSB.0]) {
-        return Err(at(4, "a 64-bit little-endian file".to_owned()));
+        return Err(at(4, "a 64-bit little-endian file"));
     }
-    let header = Header::parse(data).map_err(|e| at(0, e.to_string()))?;
-    if header.e_machine.get(LE) != isa.machine() {
-        let found = header.e_machine.get(LE);
+    let header = Header::parse(data).map_err(|e| at(0, &e.to_string()))?;
+    Ok(header.e_machine.get(LE))
+}
+
+/// What is said of an object of an ISA that is not known.
+pub fn unknown_machine(file: &str, machine: elf::Machine) -> Problem {
+    let known: Vec<_> = isa::ALL.iter().map(|isa| isa.name()).collect();
+    let expected = format!(
+        "an object of {}, found e_machine {machine}",
+        known.join(" or ")
+    );
+    malformed(file, "ELF header", 18, expected)
+}
+
+fn check_header<'d>(file: &str, data: &'d [u8], isa: &dyn Isa) -> Result<&'d Header, Problem> {
+    let at = |offset: u64, expected: String| malformed(file, "ELF header", offset, expected);
+    let found = machine(file, data)?;
+    if found != isa.machine() {
         return Err(at(
             18,
             format!(
@@ -246,6 +262,7 @@ fn check_header<'d>(file: &str, data: &'d [u8], isa: &dyn Isa) -> Result<&'d Hea
             ),
         ));
     }
+    let header = Header::parse(data).map_err(|e| at(0, e.to_string()))?;
     if header.e_type.get(LE) != elf::ET_REL {
         return Err(at(
             16,

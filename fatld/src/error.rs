@@ -61,6 +61,15 @@ pub enum Problem {
         /// What the system said.
         reason: String,
     },
+    /// No library folder has a library.
+    NoLibrary {
+        /// Name given to `-l`.
+        name: String,
+        /// File that was looked for.
+        file: String,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
+    },
     /// A file is not what it should be.
     Malformed {
         /// Where.
@@ -255,6 +264,11 @@ impl Display for Problem {
             Self::Read { file, reason } => {
                 write!(f, "error: cannot open {}: {reason}", file.display())
             }
+            Self::NoLibrary {
+                name,
+                file,
+                folders,
+            } => no_library(f, name, file, folders),
             Self::Malformed { place, expected } => write!(f, "error: {place}: expected {expected}"),
             Self::Unsupported { place, what } => write!(f, "error: {place}: not supported: {what}"),
             Self::Undefined {
@@ -309,6 +323,15 @@ impl Display for Problem {
             }
         }
     }
+}
+
+fn no_library(f: &mut Formatter<'_>, name: &str, file: &str, folders: &[PathBuf]) -> fmt::Result {
+    write!(f, "error: unable to find library -l{name}")?;
+    if folders.is_empty() {
+        return write!(f, "\n>>> no folder to look for {file} in: -L names one");
+    }
+    let mut looked = folders.iter();
+    looked.try_for_each(|folder| write!(f, "\n>>> looked for {}", folder.join(file).display()))
 }
 
 fn undefined(f: &mut Formatter<'_>, symbol: &str, isa: &str, references: &[Place]) -> fmt::Result {

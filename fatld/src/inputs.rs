@@ -12,13 +12,14 @@ use rayon::prelude::*;
 
 use crate::elf::{self, ElfObject};
 use crate::error::{Error, Place, Problem, check, unreadable};
-use crate::isa::Isa;
-use crate::options::SliceOptions;
+use crate::isa::{self, Isa};
+use crate::options::{Input, InputName, SliceOptions};
 
 /// The mapped files of one slice. Objects borrow from them.
 #[derive(Debug)]
 pub struct SliceFiles {
-    isa: &'static dyn Isa,
+    /// ISA of the slice.
+    pub isa: &'static dyn Isa,
     files: Vec<(PathBuf, Mmap)>,
 }
 
@@ -33,23 +34,62 @@ pub struct Candidate<'d> {
     pub lazy: bool,
 }
 
-/// Maps the files of every slice.
+/// Maps the files of every slice, and finds out its ISA if the command line does not say it.
 pub fn open(slices: &[SliceOptions]) -> Result<Vec<SliceFiles>, Error> {
     let (mut out, mut problems) = (Vec::new(), Vec::new());
     for slice in slices {
         let mut files = Vec::new();
-        for path in &slice.inputs {
-            match map_file(path) {
-                Ok(map) => files.push((path.clone(), map)),
-                Err(error) => problems.push(unreadable(path, &error)),
+        for input in &slice.inputs {
+            match find(input, &slice.library_paths) {
+                Ok((path, map)) => files.push((path, map)),
+                Err(problem) => problems.push(problem),
             }
         }
-        out.push(SliceFiles {
-            isa: slice.isa,
-            files,
-        });
+        match slice.isa.map_or_else(|| first_isa(&files), Ok) {
+            Ok(isa) => out.push(SliceFiles { isa, files }),
+            Err(problem) => problems.push(problem),
+        }
     }
     check(problems).map(|()| out)
+}
+
+/// Finds and maps an input.
+fn find(input: &Input, folders: &[PathBuf]) -> Result<(PathBuf, Mmap), Problem> {
+    let name = match &input.name {
+        InputName::Path(path) => {
+            let map = map_file(path).map_err(|e| unreadable(path, &e))?;
+            return Ok((path.clone(), map));
+        }
+        InputName::Library(name) => name,
+    };
+    let file = match name.strip_prefix(':') {
+        Some(file) => file.to_owned(),
+        None => format!("lib{name}.a"),
+    };
+    let mut candidates = folders.iter().map(|folder| folder.join(&file));
+    let path = candidates.find(|path| path.exists());
+    let path = path.ok_or_else(|| Problem::NoLibrary {
+        name: name.clone(),
+        file,
+        folders: folders.to_vec(),
+    })?;
+    let map = map_file(&path).map_err(|e| unreadable(&path, &e))?;
+    Ok((path, map))
+}
+
+/// The ISA of the first object, be it a file or an archive's member.
+fn first_isa(files: &[(PathBuf, Mmap)]) -> Result<&'static dyn Isa, Problem> {
+    for (path, map) in files {
+        if let Some(member) = members_of(path, map)?.first() {
+            let machine = elf::machine(&member.name, member.data)?;
+            let mut all = isa::ALL.iter().copied();
+            let known = all.find(|isa| isa.machine() == machine);
+            return known.ok_or_else(|| elf::unknown_machine(&member.name, machine));
+        }
+    }
+    Err(Problem::Usage(
+        "no object tells the ISA: name it by --slice or -m".to_owned(),
+    ))
 }
 
 fn map_file(path: &Path) -> std::io::Result<Mmap> {

@@ -31,6 +31,7 @@ pub mod symtab;
 pub mod verify;
 
 use std::ffi::OsString;
+use std::io::Write;
 
 pub use error::{Error, Problem};
 use fat_image::Region;
@@ -38,12 +39,27 @@ use ids::SliceId;
 use options::{Command, Options};
 use output::{ElfFile, FileSection};
 
-/// Runs the linker with a command line, program name left out. Prints nothing when it succeeds.
+/// Runs the linker with a command line, program name left out. Prints nothing when it succeeds, unless the command line
+/// asks for a text.
 pub fn link(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
     match Command::parse(arguments)? {
         Command::Link(options) => link_image(&options),
-        Command::Print(text) => Err(Problem::Usage(text).into()),
+        Command::Print(text) => say(&text),
     }
+}
+
+/// Prints what the command line asks for.
+pub fn say(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|e| {
+        let reason = e.to_string();
+        Problem::Output {
+            file: "standard output".into(),
+            reason,
+        }
+        .into()
+    })
 }
 
 /// Links what the options ask for. No output file is touched unless everything could be made.
@@ -56,7 +72,7 @@ fn link_all(options: &Options) -> Result<(), Error> {
     let files = inputs::open(&options.slices)?;
     let candidates = inputs::read(&files)?;
     // Which objects take part in each slice, and what its names mean.
-    let slices = resolve_all(options, &candidates)?;
+    let slices = resolve_all(options, &files, &candidates)?;
     let program = program::build(&slices)?;
     let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.
@@ -134,10 +150,11 @@ type ResolvedSlice<'d> = (
 
 fn resolve_all<'d>(
     options: &'d Options,
+    files: &'d [inputs::SliceFiles],
     candidates: &'d [Vec<inputs::Candidate<'d>>],
 ) -> Result<Vec<ResolvedSlice<'d>>, Error> {
     let (mut slices, mut problems) = (Vec::new(), Vec::new());
-    for (slice, candidates) in options.slices.iter().zip(candidates) {
+    for (slice, candidates) in files.iter().zip(candidates) {
         match resolve::resolve(slice.isa.name(), candidates, &[&options.entry]) {
             Ok(resolution) => slices.push((slice.isa, candidates.as_slice(), resolution)),
             Err(more) => problems.extend(more),

@@ -6,10 +6,7 @@ use fatld::options::Command;
 
 fn main() -> ExitCode {
     let result = match Command::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(Command::Print(text)) => fatld::say(&text),
         Ok(Command::Link(options)) => fatld::link_image(&options),
         Err(error) => Err(error),
     };

@@ -1,14 +1,23 @@
 //! The command line: low-level arguments in, meant options out.
 //!
+//! Every argument is looked up in one table (`options/flags.rs`), which is also the help text and `docs/command-line.md`.
 //! The spelling follows ld and lld (`-Map F`, `-Map=F`, `--entry=S`, one dash or two); `--slice ISA` begins the inputs
-//! of one ISA. An argument that is not known is an error: nothing is dropped silently.
+//! of one ISA. An argument that is not in the table is an error: nothing is dropped silently.
+
+mod draft;
+mod flags;
+mod help;
+mod response;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
-use crate::error::{DEFAULT_LIMIT, Error, Problem, unreadable};
+use crate::error::{Error, Problem, check};
 use crate::ids::SliceId;
-use crate::isa::{self, Isa};
+use crate::isa::Isa;
+use draft::Draft;
+use flags::{Action, Flag, Value};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -23,23 +32,85 @@ pub struct Options {
     pub map: Option<PathBuf>,
     /// Entry symbol, the same name in every slice.
     pub entry: String,
+    /// Names that are needed although no object refers to them, in every slice.
+    pub undefined: Vec<String>,
+    /// Symbols that the command line defines, in every slice.
+    pub definitions: Vec<(String, SymbolValue)>,
     /// Address of the image's first byte.
     pub image_base: u64,
     /// Output sections with an address of their own.
     pub section_starts: Vec<(String, u64)>,
     /// What to do when a function array lacks an element.
     pub missing_code: MissingCode,
+    /// How text is placed.
+    pub text: Text,
+    /// Leave out what nothing needs.
+    pub gc_sections: bool,
+    /// Shorten instruction sequences where the psABI allows it.
+    pub relax: bool,
+    /// Write a table of the frames for binary search.
+    pub eh_frame_header: bool,
+    /// What to leave out of the output's symbols and debug information.
+    pub strip: Strip,
+    /// Say which files and archive members take part.
+    pub trace: bool,
+    /// Say the linker's version.
+    pub verbose: bool,
+    /// Threads to use; otherwise as many as there are CPUs.
+    pub threads: Option<NonZeroUsize>,
     /// How many problems to show; 0 for all.
     pub error_limit: usize,
+    /// Whether messages have colours.
+    pub color: Color,
+    /// Form of the messages.
+    pub error_format: ErrorFormat,
+}
+
+impl Options {
+    /// One ISA: an ordinary static link, without function arrays, gates and the note of fat images.
+    pub fn is_plain(&self) -> bool {
+        self.slices.len() == 1
+    }
 }
 
 /// One slice of the command line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SliceOptions {
-    /// Its ISA.
-    pub isa: &'static dyn Isa,
+    /// Its ISA; without `--slice` and `-m` that of the first object.
+    pub isa: Option<&'static dyn Isa>,
     /// Objects, archives and rlibs in order.
-    pub inputs: Vec<PathBuf>,
+    pub inputs: Vec<Input>,
+    /// Folders to look for libraries in.
+    pub library_paths: Vec<PathBuf>,
+}
+
+/// An input and how it is taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The file.
+    pub name: InputName,
+    /// Take in all members of an archive.
+    pub whole_archive: bool,
+    /// Take in an object as if it were an archive's member.
+    pub lazy: bool,
+}
+
+/// How an input is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputName {
+    /// By its path.
+    Path(PathBuf),
+    /// `-l NAME`: `libNAME.a` of a library folder; `-l :FILE`: `FILE` of one.
+    Library(String),
+}
+
+/// Value of a symbol that the command line defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SymbolValue {
+    /// An address.
+    Absolute(u64),
+    /// That of another symbol.
+    Symbol(String),
 }
 
 /// `--missing-code`.
@@ -51,33 +122,55 @@ pub enum MissingCode {
     Trap,
 }
 
-/// The help text of the command.
-pub const HELP: &str = "\
-Usage: fatld -o OUT --slice ISA INPUT... --slice ISA INPUT... [options]
+/// `--text`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Text {
+    /// Each ISA's text at addresses of its own; function pointers are gates.
+    #[default]
+    Separate,
+    /// Each function at one address on all ISAs; no gates.
+    Aliased,
+}
 
-Links the objects, archives and rlibs of each ISA into one image with one set of data.
+/// `--strip-debug`, `--strip-all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Strip {
+    /// Leave nothing out.
+    #[default]
+    Nothing,
+    /// Leave debug information out.
+    Debug,
+    /// Leave debug information and the symbol table out.
+    All,
+}
 
-  -o FILE                   write the image to FILE
-  --slice ISA               the inputs that follow are of this ISA (x86_64, riscv64)
-  --view ISA=FILE           also write an ELF of one ISA, with its symbols and DWARF
-  -Map FILE                 also write a map
-  -e, --entry SYMBOL        entry of every slice [_start]
-  --image-base ADDRESS      address of the image [0x100000000]
-  --section-start NAME=ADDRESS
-                            address of an output section, e.g. .boot.x86_64=0x100000
-  --missing-code error|trap what to do if a function whose address is taken has no code for an ISA [error]
-  --error-limit N           show N errors, 0 for all [20]
-  @FILE                     arguments from FILE
-  --help, --version
-";
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Color {
+    /// If a terminal reads the messages and `NO_COLOR` is not set.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// Never.
+    Never,
+}
 
-const DEFAULT_BASE: u64 = 0x1_0000_0000;
+/// `--error-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ErrorFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// A JSON object per line.
+    Json,
+}
 
-/// What a command line asks for besides a link.
+/// What a command line asks for.
 #[derive(Debug)]
 pub enum Command {
     /// Link.
-    Link(Options),
+    Link(Box<Options>),
     /// Print this and end well.
     Print(String),
 }
@@ -87,314 +180,144 @@ impl Command {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let mut expanded = Vec::new();
         for argument in arguments {
-            expand_response_file(argument, &mut expanded, 0)?;
+            response::expand(argument, &mut expanded)?;
+        }
+        // rustc says so to linkers that have several command lines.
+        if expanded.first().is_some_and(|first| first == "-flavor") {
+            let flavor = expanded.get(1).and_then(|f| f.to_str());
+            if !matches!(flavor, Some("gnu" | "ld" | "ld.lld")) {
+                return Err(usage("-flavor: expected gnu"));
+            }
+            expanded.drain(..2);
         }
         let mut parser = Parser {
             arguments: expanded.into_iter(),
-            partial: Partial::default(),
+            draft: Draft::default(),
         };
+        let mut problems = Vec::new();
         while let Some(argument) = parser.arguments.next() {
-            if let Some(text) = parser.argument(argument)? {
-                return Ok(Self::Print(text));
+            match parser.argument(argument) {
+                Ok(None) => {}
+                Ok(Some(text)) => return Ok(Self::Print(text)),
+                Err(what) => problems.push(Problem::Usage(what)),
             }
         }
-        Ok(Self::Link(parser.partial.finish()?))
-    }
-}
-
-/// Response files may name response files, but not without end.
-const MAX_RESPONSE_DEPTH: u32 = 8;
-
-fn expand_response_file(
-    argument: OsString,
-    out: &mut Vec<OsString>,
-    depth: u32,
-) -> Result<(), Error> {
-    let Some(path) = argument.to_str().and_then(|a| a.strip_prefix('@')) else {
-        out.push(argument);
-        return Ok(());
-    };
-    if depth == MAX_RESPONSE_DEPTH {
-        return Err(usage(format!(
-            "response files nest more than {MAX_RESPONSE_DEPTH} deep at {path}"
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| unreadable(Path::new(path), &e))?;
-    split_response(&text)
-        .into_iter()
-        .try_for_each(|word| expand_response_file(word.into(), out, depth + 1))
-}
-
-/// Splits as GNU tools do: white space separates, quotes and backslashes protect.
-fn split_response(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote, mut inside) = (Vec::new(), String::new(), None, false);
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            ('\\', _) => {
-                word.extend(chars.next());
-                inside = true;
-            }
-            (c, Some(q)) if c == q => quote = None,
-            ('"' | '\'', None) => (quote, inside) = (Some(c), true),
-            (c, None) if c.is_whitespace() => {
-                if std::mem::take(&mut inside) {
-                    words.push(std::mem::take(&mut word));
-                }
-            }
-            (c, _) => {
-                word.push(c);
-                inside = true;
-            }
+        check(problems)?;
+        if let Some(text) = parser.draft.only_version() {
+            return Ok(Self::Print(text));
         }
+        let options = parser.draft.finish().map_err(usage)?;
+        Ok(Self::Link(Box::new(options)))
     }
-    if inside {
-        words.push(word);
-    }
-    words
 }
 
 fn usage(what: impl Into<String>) -> Error {
     Problem::Usage(what.into()).into()
 }
 
-/// Options that take a value, with every accepted spelling.
-const VALUED: &[(&str, &[&str])] = &[
-    ("output", &["o", "output"]),
-    ("slice", &["slice"]),
-    ("view", &["view"]),
-    ("map", &["Map", "map"]),
-    ("entry", &["e", "entry"]),
-    ("image-base", &["image-base"]),
-    ("section-start", &["section-start"]),
-    ("missing-code", &["missing-code"]),
-    ("error-limit", &["error-limit"]),
-];
-
-#[derive(Default)]
-struct Partial {
-    output: Option<PathBuf>,
-    slices: Vec<SliceOptions>,
-    views: Vec<(String, PathBuf)>,
-    map: Option<PathBuf>,
-    entry: Option<String>,
-    image_base: Option<u64>,
-    section_starts: Vec<(String, u64)>,
-    missing_code: Option<MissingCode>,
-    error_limit: Option<usize>,
-}
-
 struct Parser {
     arguments: std::vec::IntoIter<OsString>,
-    partial: Partial,
+    draft: Draft,
 }
+
+/// An argument taken apart: its entry in the table, how it was written, and the value attached to it.
+type Found<'a> = (&'static Flag, &'a str, Option<&'a str>);
 
 impl Parser {
     /// Takes one argument, and its value if it has one. Returns a text that the command shall print instead of linking.
-    fn argument(&mut self, argument: OsString) -> Result<Option<String>, Error> {
-        let text = argument.to_str().unwrap_or_default();
-        let Some(flag) = text
-            .strip_prefix("--")
-            .or_else(|| text.strip_prefix('-'))
-            .filter(|f| !f.is_empty())
+    fn argument(&mut self, argument: OsString) -> Result<Option<String>, String> {
+        let Some(text) = argument
+            .to_str()
+            .filter(|a| a.starts_with('-') && *a != "-")
         else {
-            let slice = self.partial.slices.last_mut();
-            let slice = slice
-                .ok_or_else(|| usage(format!("input {text} stands before the first --slice")))?;
-            slice.inputs.push(argument.into());
-            return Ok(None);
+            return self
+                .draft
+                .add_input(InputName::Path(argument.into()))
+                .map(|()| None);
         };
-        match flag {
-            "help" => return Ok(Some(HELP.to_owned())),
-            "version" | "v" => return Ok(Some(format!("fatld {}\n", env!("CARGO_PKG_VERSION")))),
-            _ => {}
+        let (flag, written, attached) = find(text).ok_or_else(|| help::unknown(text))?;
+        let value = match (flag.value, attached) {
+            (Value::None, Some(_)) => return Err(format!("{written}: takes no value")),
+            (Value::None, None) => String::new(),
+            (Value::Optional(_), value) => value.unwrap_or_default().to_owned(),
+            (Value::Required(_), Some(value)) => value.to_owned(),
+            (Value::Required(_), None) => self.next_value(written)?,
+        };
+        self.act(flag, written, &value)
+    }
+
+    fn act(&mut self, flag: &Flag, written: &str, value: &str) -> Result<Option<String>, String> {
+        match flag.action {
+            Action::Print(text) => return Ok(Some(text())),
+            Action::Set(set) => {
+                set(&mut self.draft, value).map_err(|e| format!("{written}: {e}"))?
+            }
+            Action::Only(expected) if value == expected => {}
+            Action::Only(expected) => {
+                return Err(format!(
+                    "{written}: only '{expected}' is supported, found '{value}'"
+                ));
+            }
+            Action::Nothing => {}
+            Action::Refuse => return Err(format!("{written}: {}", flag.help)),
+            Action::Keyword(keywords) => {
+                let (name, value) = value
+                    .split_once('=')
+                    .map_or((value, None), |(n, v)| (n, Some(v)));
+                let keyword = keywords.iter().find(|k| k.names.contains(&name));
+                let keyword =
+                    keyword.ok_or_else(|| help::unknown_keyword(written, name, keywords))?;
+                let written = format!("{written} {name}");
+                match (keyword.value, value) {
+                    (Value::None, Some(_)) => return Err(format!("{written}: takes no value")),
+                    (Value::Required(what), None) => {
+                        return Err(format!("{written}={what}: missing value"));
+                    }
+                    _ => {}
+                }
+                return self.act(keyword, &written, value.unwrap_or_default());
+            }
         }
-        let (name, attached) = match flag.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (flag, None),
-        };
-        let Some((option, _)) = VALUED
-            .iter()
-            .find(|(_, spellings)| spellings.contains(&name))
-        else {
-            return Err(usage(format!("unknown argument '{text}'")));
-        };
-        let value = match attached {
-            Some(value) => value,
-            None => self.next_value(text)?,
-        };
-        self.partial.set(option, value)?;
         Ok(None)
     }
 
-    fn next_value(&mut self, of: &str) -> Result<String, Error> {
+    fn next_value(&mut self, of: &str) -> Result<String, String> {
         let value = self
             .arguments
             .next()
-            .ok_or_else(|| usage(format!("{of}: missing value")))?;
+            .ok_or_else(|| format!("{of}: missing value"))?;
         value
             .into_string()
-            .map_err(|_| usage(format!("{of}: value is not UTF-8")))
+            .map_err(|_| format!("{of}: value is not UTF-8"))
     }
 }
 
-impl Partial {
-    fn set(&mut self, option: &str, value: String) -> Result<(), Error> {
-        match option {
-            "output" => self.output = Some(value.into()),
-            "map" => self.map = Some(value.into()),
-            "entry" => self.entry = Some(value),
-            "slice" => {
-                if self.slices.iter().any(|s| s.isa.name() == value) {
-                    return Err(usage(format!("--slice {value} is given twice")));
-                }
-                self.slices.push(SliceOptions {
-                    isa: known_isa(&value)?,
-                    inputs: Vec::new(),
-                });
-            }
-            "view" => {
-                let (isa, path) = assignment("--view", &value)?;
-                self.views.push((isa.to_owned(), path.into()));
-            }
-            "image-base" => self.image_base = Some(address("--image-base", &value)?),
-            "section-start" => {
-                let (name, start) = assignment("--section-start", &value)?;
-                self.section_starts
-                    .push((name.to_owned(), address("--section-start", start)?));
-            }
-            "missing-code" => {
-                self.missing_code = Some(match value.as_str() {
-                    "error" => MissingCode::Error,
-                    "trap" => MissingCode::Trap,
-                    _ => {
-                        return Err(usage(format!(
-                            "--missing-code: expected error or trap, found '{value}'"
-                        )));
-                    }
-                });
-            }
-            "error-limit" => {
-                let limit = value.parse().map_err(|_| {
-                    usage(format!("--error-limit: expected a number, found '{value}'"))
-                })?;
-                self.error_limit = Some(limit);
-            }
-            _ => unreachable!("every name in VALUED is handled"),
-        }
-        Ok(())
+/// Finds an argument in the table. `--name`, `-name`, `--name=value`; a name of one letter has one dash, and its value
+/// may follow at once.
+fn find(text: &str) -> Option<Found<'_>> {
+    let dashes = if text.starts_with("--") { 2 } else { 1 };
+    let body = &text[dashes..];
+    let (name, attached) = body
+        .split_once('=')
+        .map_or((body, None), |(n, v)| (n, Some(v)));
+    let is_long = |name: &str| name.chars().count() > 1;
+    if is_long(name)
+        && let Some(flag) = flags::by_name(name)
+    {
+        return Some((flag, &text[..dashes + name.len()], attached));
     }
-
-    fn finish(self) -> Result<Options, Error> {
-        let output = self
-            .output
-            .ok_or_else(|| usage("no output: -o FILE is missing"))?;
-        if self.slices.is_empty() {
-            return Err(usage("no slice: --slice ISA is missing"));
-        }
-        if let Some(empty) = self.slices.iter().find(|s| s.inputs.is_empty()) {
-            return Err(usage(format!("--slice {}: no inputs", empty.isa.name())));
-        }
-        let image_base = self.image_base.unwrap_or(DEFAULT_BASE);
-        let starts = self
-            .section_starts
-            .iter()
-            .map(|(_, a)| *a)
-            .chain([image_base]);
-        if let Some(odd) = starts.into_iter().find(|a| a % fat_image::PAGE_SIZE != 0) {
-            return Err(usage(format!(
-                "address {odd:#x} is not a multiple of {:#x}",
-                fat_image::PAGE_SIZE
-            )));
-        }
-        let views = self.views.into_iter().map(|(isa, path)| {
-            let slice = self.slices.iter().position(|s| s.isa.name() == isa);
-            slice
-                .map(|s| (SliceId::next(s), path))
-                .ok_or_else(|| usage(format!("--view {isa}: there is no such slice")))
-        });
-        Ok(Options {
-            output,
-            views: views.collect::<Result<_, _>>()?,
-            slices: self.slices,
-            map: self.map,
-            entry: self.entry.unwrap_or_else(|| "_start".to_owned()),
-            image_base,
-            section_starts: self.section_starts,
-            missing_code: self.missing_code.unwrap_or(MissingCode::Error),
-            error_limit: self.error_limit.unwrap_or(DEFAULT_LIMIT),
-        })
-    }
-}
-
-fn known_isa(name: &str) -> Result<&'static dyn Isa, Error> {
-    isa::by_name(name).ok_or_else(|| {
-        let known: Vec<_> = isa::ALL.iter().map(|i| i.name()).collect();
-        usage(format!(
-            "--slice: unknown ISA '{name}', known are {}",
-            known.join(", ")
-        ))
+    let first = body.chars().next().filter(|_| dashes == 1)?.len_utf8();
+    let flag = flags::by_name(&body[..first])?;
+    let value = &body[first..];
+    let takes_value = !matches!(flag.value, Value::None);
+    (value.is_empty() || takes_value).then(|| {
+        (
+            flag,
+            &text[..1 + first],
+            Some(value).filter(|v| !v.is_empty()),
+        )
     })
 }
 
-fn assignment<'a>(option: &str, value: &'a str) -> Result<(&'a str, &'a str), Error> {
-    value
-        .split_once('=')
-        .ok_or_else(|| usage(format!("{option}: expected NAME=VALUE, found '{value}'")))
-}
-
-fn address(option: &str, value: &str) -> Result<u64, Error> {
-    let parsed = match value.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => value.parse(),
-    };
-    parsed.map_err(|_| usage(format!("{option}: expected an address, found '{value}'")))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Command, String> {
-        Command::parse(line.split_whitespace().map(OsString::from)).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn inputs_belong_to_the_slice_before_them() {
-        let Ok(Command::Link(options)) =
-            parse("-o out --slice x86_64 a.o b.o --slice=riscv64 c.o -Map=m")
-        else {
-            panic!("refused");
-        };
-        let inputs: Vec<_> = options.slices.iter().map(|s| s.inputs.len()).collect();
-        assert_eq!((inputs, options.map), (vec![2, 1], Some("m".into())));
-    }
-
-    #[test]
-    fn unknown_arguments_are_refused() {
-        assert_eq!(
-            parse("-o x --slice x86_64 a.o --fast").unwrap_err(),
-            "error: unknown argument '--fast'"
-        );
-        assert_eq!(
-            parse("a.o").unwrap_err(),
-            "error: input a.o stands before the first --slice"
-        );
-        assert_eq!(
-            parse("--slice vax").unwrap_err(),
-            "error: --slice: unknown ISA 'vax', known are x86_64, riscv64"
-        );
-        assert_eq!(
-            parse("-o x --slice x86_64").unwrap_err(),
-            "error: --slice x86_64: no inputs"
-        );
-    }
-
-    #[test]
-    fn response_files_split_as_gnu_tools_do() {
-        assert_eq!(
-            split_response("a 'b c'\n\"d\\\"e\" f\\ g ''"),
-            ["a", "b c", "d\"e", "f g", ""]
-        );
-    }
-}
+mod tests;

@@ -16,10 +16,9 @@ const ISA_WORDS: [&str; 6] = [
     "EM_RISCV",
 ];
 
-/// Where they may stand: the file or folder per ISA of each crate, and two texts for people.
-const ISA_PLACES: [&str; 6] = [
+/// Where they may stand: the file or folder per ISA of each crate, and a text for people.
+const ISA_PLACES: [&str; 5] = [
     "fatld/src/isa/",
-    "fatld/src/options.rs",
     "fatcc/src/isa",
     "fatcc/src/tools.rs",
     "fatcc-rt/src/arch/",

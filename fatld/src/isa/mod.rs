@@ -23,6 +23,8 @@ pub fn by_name(name: &str) -> Option<&'static dyn Isa> {
 pub trait Isa: Sync + Debug {
     /// Its name on the command line and in the image.
     fn name(&self) -> &'static str;
+    /// Names that ld's `-m` has for it.
+    fn emulations(&self) -> &'static [&'static str];
     /// `e_machine` of its objects.
     fn machine(&self) -> Machine;
     /// Its static relocations, by the psABI.

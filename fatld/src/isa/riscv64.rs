@@ -222,6 +222,10 @@ impl Isa for Riscv64 {
         "riscv64"
     }
 
+    fn emulations(&self) -> &'static [&'static str] {
+        &["elf64lriscv"]
+    }
+
     fn machine(&self) -> Machine {
         elf::EM_RISCV
     }

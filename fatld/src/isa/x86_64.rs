@@ -75,6 +75,10 @@ impl Isa for X86_64 {
         "x86_64"
     }
 
+    fn emulations(&self) -> &'static [&'static str] {
+        &["elf_x86_64"]
+    }
+
     fn machine(&self) -> Machine {
         elf::EM_X86_64
     }
