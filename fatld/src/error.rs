@@ -1,12 +1,16 @@
-//! Everything that can be wrong with a link, as data, and the one place that puts it into words.
+//! Everything that can be wrong with a link, as data.
 //!
-//! The words follow lld's grammar (`error: undefined symbol: f`, `>>> referenced by …`), which editors and people
-//! know. A phase that finds something wrong returns all problems of its kind; nothing formats a message where it fails.
+//! A phase that finds something wrong returns all problems of its kind; nothing formats a message where it fails. A new
+//! kind of problem has a variant of [`Problem`] here with its code ([`Problem::code`]) and its places
+//! ([`Problem::places`]), its words in `report/words.rs`, and a line in `docs/errors.md`.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
+use crate::evidence::Evidence;
 use crate::ids::SymbolId;
+pub use crate::report::demangle;
+use crate::report::{self, Palette};
 
 /// Where in the inputs something was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +23,32 @@ pub struct Place {
     pub offset: u64,
 }
 
+impl Place {
+    /// The file, and the member if the file is an archive: archives write `a(b)` for member `b`.
+    pub fn file_and_member(&self) -> (&str, Option<&str>) {
+        let inside = self.file.strip_suffix(')').and_then(|f| f.split_once('('));
+        inside.map_or((&self.file, None), |(file, member)| (file, Some(member)))
+    }
+}
+
 impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}:({}+{:#x})", self.file, self.section, self.offset)
+    }
+}
+
+/// A line of the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceLine {
+    /// The file as the compiler was given it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+}
+
+impl Display for SourceLine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 
@@ -35,7 +62,7 @@ pub struct SliceView {
     /// What it is there.
     pub value: String,
     /// File and line of its declaration, if known: see [`crate::source`].
-    pub source: Option<String>,
+    pub source: Option<SourceLine>,
     /// The symbol whose declaration is to be found.
     pub definition: Option<SymbolId>,
 }
@@ -45,8 +72,8 @@ pub struct SliceView {
 pub struct Definition {
     /// In the object.
     pub place: Place,
-    /// File and line in the source, if known.
-    pub source: Option<String>,
+    /// Its line in the source, if known.
+    pub source: Option<SourceLine>,
 }
 
 /// One thing that makes the link impossible.
@@ -159,10 +186,92 @@ pub enum Problem {
     },
 }
 
+/// What a place has to do with a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Here it is wrong.
+    Wrong,
+    /// This refers to the symbol.
+    Reference,
+    /// This defines the symbol.
+    Definition,
+}
+
+impl Problem {
+    /// What kind of problem it is: a word that stays the same in all versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Read { .. } => "unreadable-file",
+            Self::NoLibrary { .. } => "missing-library",
+            Self::Malformed { .. } => "malformed-input",
+            Self::Unsupported { .. } => "unsupported-input",
+            Self::Undefined { .. } => "undefined-symbol",
+            Self::Duplicate { .. } => "duplicate-symbol",
+            Self::Mismatch { .. } => "slice-mismatch",
+            Self::Layout(_) => "layout-mismatch",
+            Self::MissingCode { .. } => "missing-code",
+            Self::Overflow { .. } => "relocation-overflow",
+            Self::Misaligned { .. } => "relocation-misaligned",
+            Self::Output { .. } => "unwritable-output",
+        }
+    }
+
+    /// Its places in the inputs: the source lines of all of them are looked up.
+    pub fn places(&self) -> Vec<(Role, &Place)> {
+        match self {
+            Self::Malformed { place, .. }
+            | Self::Unsupported { place, .. }
+            | Self::Overflow { place, .. }
+            | Self::Misaligned { place, .. } => vec![(Role::Wrong, place)],
+            Self::Undefined { references, .. } => {
+                references.iter().map(|p| (Role::Reference, p)).collect()
+            }
+            Self::Duplicate { definitions, .. } => definitions
+                .iter()
+                .map(|d| (Role::Definition, &d.place))
+                .collect(),
+            Self::MissingCode { taken_by, .. } => {
+                taken_by.iter().map(|(_, p)| (Role::Reference, p)).collect()
+            }
+            Self::Usage(_)
+            | Self::Read { .. }
+            | Self::NoLibrary { .. }
+            | Self::Mismatch { .. }
+            | Self::Layout(_)
+            | Self::Output { .. } => Vec::new(),
+        }
+    }
+
+    /// The symbol it is about, as the objects spell it.
+    pub fn symbol(&self) -> Option<&str> {
+        match self {
+            Self::Undefined { symbol, .. }
+            | Self::Duplicate { symbol, .. }
+            | Self::Mismatch { symbol, .. }
+            | Self::Overflow { symbol, .. }
+            | Self::Misaligned { symbol, .. } => Some(symbol),
+            Self::MissingCode { function, .. } => Some(function),
+            _ => None,
+        }
+    }
+
+    /// The ISA whose slice it is about, if it is one's.
+    pub fn isa(&self) -> Option<&str> {
+        match self {
+            Self::Undefined { isa, .. }
+            | Self::Duplicate { isa, .. }
+            | Self::MissingCode { isa, .. } => Some(isa),
+            _ => None,
+        }
+    }
+}
+
 /// A link that was refused, with everything that was found wrong up to the phase that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     problems: Vec<Problem>,
+    evidence: Evidence,
     limit: usize,
 }
 
@@ -172,10 +281,17 @@ pub const DEFAULT_LIMIT: usize = 20;
 impl Error {
     /// Sorts the problems, so that their order does not depend on the order of the work.
     pub fn new(mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            if let Problem::Undefined { references, .. } = problem {
+                references.sort();
+                references.dedup();
+            }
+        }
         problems.sort();
         problems.dedup();
         Self {
             problems,
+            evidence: Evidence::default(),
             limit: DEFAULT_LIMIT,
         }
     }
@@ -185,9 +301,30 @@ impl Error {
         Self { limit, ..self }
     }
 
+    /// Adds what the inputs tell about the problems.
+    pub fn explained_by(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
+    }
+
     /// What is wrong, sorted.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The first of them, as many as are shown, and the number of those that are not.
+    pub fn shown(&self) -> (&[Problem], usize) {
+        let all = self.problems.len();
+        let shown = if self.limit == 0 {
+            all
+        } else {
+            self.limit.min(all)
+        };
+        (&self.problems[..shown], all - shown)
+    }
+
+    /// What the inputs tell about them.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// Exit status for a command that ends with this: 2 for a wrong command line, 1 for a refused link.
@@ -227,184 +364,6 @@ impl std::error::Error for Error {}
 
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let all = self.problems.len();
-        let shown = if self.limit == 0 {
-            all
-        } else {
-            self.limit.min(all)
-        };
-        for (i, problem) in self.problems[..shown].iter().enumerate() {
-            if i > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{problem}")?;
-        }
-        match all - shown {
-            0 => Ok(()),
-            more => write!(
-                f,
-                "\nerror: too many errors emitted, {more} more\n>>> --error-limit=0 shows all"
-            ),
-        }
+        f.write_str(&report::text(self, &Palette::default()))
     }
-}
-
-/// A symbol's name for people: demangled, without the crate's hash.
-pub fn demangle(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
-}
-
-/// References shown per undefined symbol, as many as lld shows.
-const MAX_REFERENCES: usize = 3;
-
-impl Display for Problem {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(what) => write!(f, "error: {what}"),
-            Self::Read { file, reason } => {
-                write!(f, "error: cannot open {}: {reason}", file.display())
-            }
-            Self::NoLibrary {
-                name,
-                file,
-                folders,
-            } => no_library(f, name, file, folders),
-            Self::Malformed { place, expected } => write!(f, "error: {place}: expected {expected}"),
-            Self::Unsupported { place, what } => write!(f, "error: {place}: not supported: {what}"),
-            Self::Undefined {
-                symbol,
-                isa,
-                references,
-            } => undefined(f, symbol, isa, references),
-            Self::Duplicate {
-                symbol,
-                isa,
-                definitions,
-            } => duplicate(f, symbol, isa, definitions),
-            Self::Mismatch {
-                symbol,
-                what,
-                sides,
-                hint,
-            } => mismatch(f, (symbol, what), sides, *hint),
-            Self::Layout(report) => write!(f, "{report}"),
-            Self::MissingCode {
-                function,
-                isa,
-                taken_by,
-            } => missing_code(f, function, isa, taken_by),
-            Self::Overflow {
-                place,
-                relocation,
-                symbol,
-                value,
-                range,
-            } => write!(
-                f,
-                "error: {place}: relocation {relocation} out of range: {value} is not in [{}, {}]; references {}",
-                range.0,
-                range.1,
-                demangle(symbol)
-            ),
-            Self::Misaligned {
-                place,
-                relocation,
-                symbol,
-                value,
-                multiple,
-            } => write!(
-                f,
-                "error: {place}: improper alignment for relocation {relocation}: {value:#x} is not a multiple of \
-                 {multiple}; references {}",
-                demangle(symbol)
-            ),
-            Self::Output { file, reason } => {
-                write!(f, "error: cannot write {}: {reason}", file.display())
-            }
-        }
-    }
-}
-
-fn no_library(f: &mut Formatter<'_>, name: &str, file: &str, folders: &[PathBuf]) -> fmt::Result {
-    write!(f, "error: unable to find library -l{name}")?;
-    if folders.is_empty() {
-        return write!(f, "\n>>> no folder to look for {file} in: -L names one");
-    }
-    let mut looked = folders.iter();
-    looked.try_for_each(|folder| write!(f, "\n>>> looked for {}", folder.join(file).display()))
-}
-
-fn undefined(f: &mut Formatter<'_>, symbol: &str, isa: &str, references: &[Place]) -> fmt::Result {
-    write!(f, "error: undefined symbol: {} ({isa})", demangle(symbol))?;
-    for place in references.iter().take(MAX_REFERENCES) {
-        write!(f, "\n>>> referenced by {place}")?;
-    }
-    match references.len().saturating_sub(MAX_REFERENCES) {
-        0 => Ok(()),
-        more => write!(f, "\n>>> referenced {more} more times"),
-    }
-}
-
-fn duplicate(
-    f: &mut Formatter<'_>,
-    symbol: &str,
-    isa: &str,
-    definitions: &[Definition],
-) -> fmt::Result {
-    write!(f, "error: duplicate symbol: {} ({isa})", demangle(symbol))?;
-    definitions
-        .iter()
-        .try_for_each(|Definition { place, source }| match source {
-            Some(source) => {
-                write!(f, "\n>>> defined at {source}\n>>>            {place}")
-            }
-            None => write!(f, "\n>>> defined at {place}"),
-        })
-}
-
-fn mismatch(
-    f: &mut Formatter<'_>,
-    (symbol, what): (&str, &str),
-    sides: &[SliceView],
-    hint: Option<&str>,
-) -> fmt::Result {
-    write!(
-        f,
-        "error: {} is shared, but its {what} is not the same on every ISA",
-        demangle(symbol)
-    )?;
-    let width = sides.iter().map(|s| s.isa.len()).max().unwrap_or(0);
-    for side in sides {
-        write!(
-            f,
-            "\n>>> {:width$}  {}\n>>> {:width$}  ",
-            side.isa, side.value, ""
-        )?;
-        if let Some(source) = &side.source {
-            write!(f, "{source} ")?;
-        }
-        write!(f, "in {}", side.file)?;
-    }
-    hint.map_or(Ok(()), |hint| write!(f, "\n>>> {hint}"))
-}
-
-fn missing_code(
-    f: &mut Formatter<'_>,
-    function: &str,
-    isa: &str,
-    taken_by: &[(String, Place)],
-) -> fmt::Result {
-    write!(
-        f,
-        "error: {} has no code for {isa}, but its address is taken",
-        demangle(function)
-    )?;
-    for (taker, place) in taken_by.iter().take(MAX_REFERENCES) {
-        write!(f, "\n>>> address taken on {taker} by {place}")?;
-    }
-    write!(
-        f,
-        "\n>>> a function pointer must have code on every ISA; in assembly, a label that is not \
-         `.type …, @function` keeps its own address"
-    )
 }

@@ -9,6 +9,7 @@ pub mod content;
 pub mod debug;
 pub mod elf;
 pub mod error;
+pub mod evidence;
 pub mod functions;
 pub mod gc;
 pub mod ids;
@@ -24,6 +25,7 @@ pub mod pair;
 pub mod program;
 pub mod relax;
 pub mod relocate;
+pub mod report;
 pub mod resolve;
 pub mod share;
 pub mod source;
@@ -64,15 +66,27 @@ pub fn say(text: &str) -> Result<(), Error> {
 
 /// Links what the options ask for. No output file is touched unless everything could be made.
 pub fn link_image(options: &Options) -> Result<(), Error> {
-    link_all(options).map_err(|error| error.limited_to(options.error_limit))
+    read_and_link(options).map_err(|error| error.limited_to(options.error_limit))
 }
 
-fn link_all(options: &Options) -> Result<(), Error> {
+fn read_and_link(options: &Options) -> Result<(), Error> {
     // The files of each slice, taken apart into objects.
     let files = inputs::open(&options.slices)?;
     let candidates = inputs::read(&files)?;
+    link_candidates(options, &files, &candidates).map_err(|error| {
+        let isas = files.iter().map(|slice| slice.isa);
+        let offers: Vec<_> = isas.zip(candidates.iter().map(Vec::as_slice)).collect();
+        source::explain(error.limited_to(options.error_limit), &offers)
+    })
+}
+
+fn link_candidates<'d>(
+    options: &'d Options,
+    files: &'d [inputs::SliceFiles],
+    candidates: &'d [Vec<inputs::Candidate<'d>>],
+) -> Result<(), Error> {
     // Which objects take part in each slice, and what its names mean.
-    let slices = resolve_all(options, &files, &candidates)?;
+    let slices = resolve_all(options, files, candidates)?;
     let program = program::build(&slices)?;
     let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.

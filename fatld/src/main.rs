@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use fatld::options::Command;
+use fatld::options::{Command, Presentation};
 
 fn main() -> ExitCode {
-    let result = match Command::parse(std::env::args_os().skip(1)) {
+    let mut presentation = Presentation::default();
+    let result = match Command::parse_for(std::env::args_os().skip(1), &mut presentation) {
         Ok(Command::Print(text)) => fatld::say(&text),
         Ok(Command::Link(options)) => fatld::link_image(&options),
         Err(error) => Err(error),
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            fatld::report::print(&error, presentation);
             ExitCode::from(error.exit_status())
         }
     }

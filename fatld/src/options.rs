@@ -60,6 +60,13 @@ pub struct Options {
     pub threads: Option<NonZeroUsize>,
     /// How many problems to show; 0 for all.
     pub error_limit: usize,
+    /// How problems are shown.
+    pub presentation: Presentation,
+}
+
+/// How problems are shown on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Presentation {
     /// Whether messages have colours.
     pub color: Color,
     /// Form of the messages.
@@ -178,6 +185,14 @@ pub enum Command {
 impl Command {
     /// Reads the arguments, program name left out.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        Self::parse_for(arguments, &mut Presentation::default())
+    }
+
+    /// The same, and notes how problems shall be shown, also if the command line is itself one.
+    pub fn parse_for(
+        arguments: impl IntoIterator<Item = OsString>,
+        presentation: &mut Presentation,
+    ) -> Result<Self, Error> {
         let mut expanded = Vec::new();
         for argument in arguments {
             response::expand(argument, &mut expanded)?;
@@ -202,6 +217,7 @@ impl Command {
                 Err(what) => problems.push(Problem::Usage(what)),
             }
         }
+        *presentation = parser.draft.presentation;
         check(problems)?;
         if let Some(text) = parser.draft.only_version() {
             return Ok(Self::Print(text));

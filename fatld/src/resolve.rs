@@ -211,7 +211,7 @@ impl<'a, 'd> Resolver<'a, 'd> {
                 symbol: by.symbol,
             })
             .collect();
-        let sources = source::lines(&symbols);
+        let sources = source::declarations(&symbols);
         let definition = |at: usize, by| error::Definition {
             place: place_of(self.candidates, by),
             source: sources[at].clone(),

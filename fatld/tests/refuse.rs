@@ -199,7 +199,8 @@ fn a_function_with_no_code_for_one_isa() {
     let said = refusal(retained(link()));
     insta::assert_snapshot!(said, @r"
     error: only has no code for riscv64, but its address is taken
-    >>> address taken on x86_64 by x86_64/main.o:(.text.set+0x3)
+    >>> address taken on x86_64 by main.c:1
+    >>>                            x86_64/main.o:(function set: .text.set+0x3)
     >>> a function pointer must have code on every ISA; in assembly, a label that is not `.type …, @function` keeps its own address
     ");
     let linked = retained(link()).arg("--missing-code=trap").ok();
@@ -214,13 +215,20 @@ fn undefined_symbols_all_of_them() {
     );
     insta::assert_snapshot!(refusal(link), @r"
     error: undefined symbol: first (riscv64)
-    >>> referenced by riscv64/main.o:(.text.answer+0x4)
+    >>> referenced by main.c:1
+    >>>               riscv64/main.o:(function answer: .text.answer+0x4)
+
     error: undefined symbol: first (x86_64)
-    >>> referenced by x86_64/main.o:(.text.answer+0x5)
+    >>> referenced by main.c:1
+    >>>               x86_64/main.o:(function answer: .text.answer+0x5)
+
     error: undefined symbol: second (riscv64)
-    >>> referenced by riscv64/main.o:(.text.answer+0xc)
+    >>> referenced by main.c:1
+    >>>               riscv64/main.o:(function answer: .text.answer+0xc)
+
     error: undefined symbol: second (x86_64)
-    >>> referenced by x86_64/main.o:(.text.answer+0xb)
+    >>> referenced by main.c:1
+    >>>               x86_64/main.o:(function answer: .text.answer+0xb)
     ");
 }
 
@@ -237,6 +245,7 @@ fn duplicate_symbols() {
     >>>            riscv64/one.o:(.sdata.value+0x0)
     >>> defined at two.c:1
     >>>            riscv64/two.o:(.sdata.value+0x0)
+
     error: duplicate symbol: value (x86_64)
     >>> defined at one.c:1
     >>>            x86_64/one.o:(.data.value+0x0)
@@ -273,7 +282,7 @@ fn more_problems_than_anyone_reads() {
     let errors = |said: &str| said.matches("error: undefined symbol").count();
     let said = refusal(link());
     assert_eq!(errors(&said), 20, "{said}");
-    let end = "\nerror: too many errors emitted, 22 more\n>>> --error-limit=0 shows all\n";
+    let end = "\nerror: too many errors emitted, 22 more not shown (use --error-limit=0 to see all errors)\n";
     assert!(said.ends_with(end), "{said}");
     let said = refusal(link().arg("--error-limit=0"));
     assert_eq!(
@@ -293,7 +302,10 @@ fn an_address_that_does_not_fit() {
         .c("start", &start())
         .c("value", "int value = 1;")
         .c_with("main", main, [&["-fno-pie", "-mcmodel=small"], &[]]);
-    insta::assert_snapshot!(refusal(link), @"error: x86_64/main.o:(.text.answer+0x7): relocation R_X86_64_32S out of range: 4294987776 is not in [-2147483648, 2147483647]; references value");
+    insta::assert_snapshot!(refusal(link), @r"
+    error: x86_64/main.o:(function answer: .text.answer+0x7): relocation R_X86_64_32S out of range: 4294987776 is not in [-2147483648, 2147483647]; references 'value'
+    >>> referenced by main.c:1
+    ");
 }
 
 #[test]

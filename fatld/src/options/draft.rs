@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use super::flags::{number, symbol};
 use super::{
-    Color, ErrorFormat, Input, InputName, MissingCode, Options, SliceOptions, Strip, SymbolValue,
-    Text, help,
+    Input, InputName, MissingCode, Options, Presentation, SliceOptions, Strip, SymbolValue, Text,
+    help,
 };
 use crate::error::DEFAULT_LIMIT;
 use crate::ids::SliceId;
@@ -45,8 +45,7 @@ pub(super) struct Draft {
     pub(super) verbose: bool,
     threads: Option<NonZeroUsize>,
     error_limit: usize,
-    pub(super) color: Color,
-    pub(super) error_format: ErrorFormat,
+    pub(super) presentation: Presentation,
 }
 
 /// What holds for the inputs that follow, within a slice.
@@ -93,8 +92,7 @@ impl Default for Draft {
             verbose: false,
             threads: None,
             error_limit: DEFAULT_LIMIT,
-            color: Color::default(),
-            error_format: ErrorFormat::default(),
+            presentation: Presentation::default(),
         }
     }
 }
@@ -327,8 +325,7 @@ impl Draft {
             verbose: self.verbose,
             threads: self.threads,
             error_limit: self.error_limit,
-            color: self.color,
-            error_format: self.error_format,
+            presentation: self.presentation,
         })
     }
 }

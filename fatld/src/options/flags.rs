@@ -283,9 +283,9 @@ pub(super) static FLAGS: &[Flag] = &[
     valued(
         &["color"],
         "auto|always|never",
-        "colours in messages [auto: if a terminal reads them and NO_COLOR is not set]",
+        "colours in messages [auto: if a terminal reads them and NO_COLOR is not set, or if CLICOLOR_FORCE is]",
         |draft, value| {
-            draft.color = color(value)?;
+            draft.presentation.color = color(value)?;
             Ok(())
         },
     ),
@@ -294,7 +294,7 @@ pub(super) static FLAGS: &[Flag] = &[
         Value::Optional("auto|always|never"),
         "lld's spelling of --color",
         Action::Set(|draft, value| {
-            draft.color = if value.is_empty() {
+            draft.presentation.color = if value.is_empty() {
                 Color::Always
             } else {
                 color(value)?
@@ -303,14 +303,14 @@ pub(super) static FLAGS: &[Flag] = &[
         }),
     ),
     switch(&["no-color-diagnostics"], "no colours", |draft, _| {
-        draft.set(|d| d.color = Color::Never)
+        draft.set(|d| d.presentation.color = Color::Never)
     }),
     valued(
         &["error-format"],
         "human|json",
         "messages for people, or one JSON object per line [human]",
         |draft, value| {
-            draft.error_format = choice(
+            draft.presentation.error_format = choice(
                 value,
                 &[("human", ErrorFormat::Human), ("json", ErrorFormat::Json)],
             )?;

@@ -1,0 +1,285 @@
+//! What each kind of problem is called.
+
+use std::path::PathBuf;
+
+use crate::error::{Definition, Place, Problem, SliceView, SourceLine};
+use crate::evidence::{Container, Evidence};
+
+use super::names::{demangle, printable};
+
+/// A problem in words, not yet in a form.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// What is wrong, on one line.
+    pub title: String,
+    /// More about it.
+    pub lines: Vec<Line>,
+    /// A text that is a message already and stands for all the others.
+    pub report: Option<String>,
+}
+
+/// A line behind `>>>`.
+#[derive(Debug)]
+pub enum Line {
+    /// Something that is so.
+    Fact(String),
+    /// What can be done.
+    Advice(String),
+}
+
+impl Message {
+    fn new(title: String) -> Self {
+        Self {
+            title,
+            ..Self::default()
+        }
+    }
+
+    fn fact(&mut self, text: String) {
+        self.lines.push(Line::Fact(text));
+    }
+
+    fn advice(&mut self, text: impl Into<String>) {
+        self.lines.push(Line::Advice(text.into()));
+    }
+}
+
+/// References shown per undefined symbol, as many as lld shows.
+const MAX_REFERENCES: usize = 3;
+
+/// The words for a problem.
+pub fn message(problem: &Problem, evidence: &Evidence) -> Message {
+    let at = |place: &Place| located(place, evidence);
+    match problem {
+        Problem::Usage(what) => Message::new(what.clone()),
+        Problem::Read { file, reason } => {
+            Message::new(format!("cannot open {}: {reason}", file.display()))
+        }
+        Problem::NoLibrary {
+            name,
+            file,
+            folders,
+        } => no_library(name, file, folders),
+        Problem::Malformed { place, expected } => {
+            let title = format!("{}: expected {}", at(place), printable(expected));
+            from_line(Message::new(title), place, evidence)
+        }
+        Problem::Unsupported { place, what } => {
+            let title = format!("{}: not supported: {}", at(place), printable(what));
+            from_line(Message::new(title), place, evidence)
+        }
+        Problem::Undefined {
+            symbol,
+            isa,
+            references,
+        } => undefined(symbol, isa, references, evidence),
+        Problem::Duplicate {
+            symbol,
+            isa,
+            definitions,
+        } => duplicate(symbol, isa, definitions, evidence),
+        Problem::Mismatch {
+            symbol,
+            what,
+            sides,
+            hint,
+        } => mismatch((symbol, what), sides, *hint),
+        Problem::Layout(report) => layout(report),
+        Problem::MissingCode {
+            function,
+            isa,
+            taken_by,
+        } => missing_code(function, isa, taken_by, evidence),
+        Problem::Overflow {
+            place,
+            relocation,
+            symbol,
+            value,
+            range: (low, high),
+        } => {
+            let title = format!(
+                "{}: relocation {relocation} out of range: {value} is not in [{low}, {high}]; references '{}'",
+                at(place),
+                demangle(symbol)
+            );
+            from_line(Message::new(title), place, evidence)
+        }
+        Problem::Misaligned {
+            place,
+            relocation,
+            symbol,
+            value,
+            multiple,
+        } => {
+            let title = format!(
+                "{}: improper alignment for relocation {relocation}: {value:#x} is not a multiple of {multiple}; \
+                 references '{}'",
+                at(place),
+                demangle(symbol)
+            );
+            from_line(Message::new(title), place, evidence)
+        }
+        Problem::Output { file, reason } => {
+            Message::new(format!("cannot write {}: {reason}", file.display()))
+        }
+    }
+}
+
+/// The last message, if there are more problems than are shown.
+pub fn too_many(more: usize) -> Message {
+    Message::new(format!(
+        "too many errors emitted, {more} more not shown (use --error-limit=0 to see all errors)"
+    ))
+}
+
+/// A place with the function or variable that contains it.
+fn located(place: &Place, evidence: &Evidence) -> String {
+    let (file, section) = (printable(&place.file), printable(&place.section));
+    let inside = match evidence.of(place).part_of {
+        Some(Container::Function(name)) => format!("function {}: ", demangle(&name)),
+        Some(Container::Variable(name)) => format!("variable {}: ", demangle(&name)),
+        None => String::new(),
+    };
+    format!("{file}:({inside}{section}+{:#x})", place.offset)
+}
+
+/// Adds the source line of the place that the title names.
+fn from_line(mut message: Message, place: &Place, evidence: &Evidence) -> Message {
+    if let Some(source) = evidence.of(place).source {
+        message.fact(format!("referenced by {}", printable(&source.to_string())));
+    }
+    message
+}
+
+/// `what SOURCE` with the place in the object below, or `what PLACE` if no source is known.
+fn from_source(message: &mut Message, what: &str, source: Option<&SourceLine>, place: &str) {
+    match source {
+        Some(source) => {
+            message.fact(format!("{what} {}", printable(&source.to_string())));
+            message.fact(format!("{:width$} {place}", "", width = what.len()));
+        }
+        None => message.fact(format!("{what} {place}")),
+    }
+}
+
+/// A place that refers to a symbol.
+fn from_place(message: &mut Message, what: &str, place: &Place, evidence: &Evidence) {
+    let source = evidence.of(place).source;
+    from_source(message, what, source.as_ref(), &located(place, evidence));
+}
+
+/// The ISA behind a symbol's name, if there is more than one.
+fn on(isa: &str, evidence: &Evidence) -> String {
+    if evidence.fat {
+        format!(" ({isa})")
+    } else {
+        String::new()
+    }
+}
+
+fn no_library(name: &str, file: &str, folders: &[PathBuf]) -> Message {
+    let mut message = Message::new(format!("unable to find library -l{name}"));
+    if folders.is_empty() {
+        message.advice(format!("no folder to look for {file} in: -L names one"));
+    }
+    for folder in folders {
+        message.fact(format!("looked for {}", folder.join(file).display()));
+    }
+    message
+}
+
+fn undefined(symbol: &str, isa: &str, references: &[Place], evidence: &Evidence) -> Message {
+    let title = format!(
+        "undefined symbol: {}{}",
+        demangle(symbol),
+        on(isa, evidence)
+    );
+    let mut message = Message::new(title);
+    for place in references.iter().take(MAX_REFERENCES) {
+        from_place(&mut message, "referenced by", place, evidence);
+    }
+    match references.len().saturating_sub(MAX_REFERENCES) {
+        0 => {}
+        1 => message.fact("referenced 1 more time".to_owned()),
+        more => message.fact(format!("referenced {more} more times")),
+    }
+    if references.is_empty() {
+        message.fact("referenced by the command line".to_owned());
+    }
+    message
+}
+
+fn duplicate(symbol: &str, isa: &str, definitions: &[Definition], evidence: &Evidence) -> Message {
+    let title = format!(
+        "duplicate symbol: {}{}",
+        demangle(symbol),
+        on(isa, evidence)
+    );
+    let mut message = Message::new(title);
+    for definition in definitions {
+        let row = evidence.of(&definition.place).source;
+        let source = definition.source.as_ref().or(row.as_ref());
+        let place = definition.place.to_string();
+        from_source(&mut message, "defined at", source, &printable(&place));
+    }
+    message
+}
+
+fn mismatch((symbol, what): (&str, &str), sides: &[SliceView], hint: Option<&str>) -> Message {
+    let mut message = Message::new(format!(
+        "{} is shared, but its {what} is not the same on every ISA",
+        demangle(symbol)
+    ));
+    let width = sides.iter().map(|s| s.isa.len()).max().unwrap_or(0);
+    for side in sides {
+        message.fact(format!("{:width$}  {}", side.isa, printable(&side.value)));
+        let source = side
+            .source
+            .as_ref()
+            .map(|s| format!("{s} "))
+            .unwrap_or_default();
+        let (source, file) = (printable(&source), printable(&side.file));
+        message.fact(format!("{:width$}  {source}in {file}", ""));
+    }
+    if let Some(hint) = hint {
+        message.advice(hint);
+    }
+    message
+}
+
+/// `abi-check` has words of its own. Its first finding is the title.
+fn layout(report: &str) -> Message {
+    let finding = report.lines().find_map(|line| line.split_once("]: "));
+    Message {
+        title: finding
+            .map_or("layouts differ", |(_, title)| title)
+            .to_owned(),
+        report: Some(report.to_owned()),
+        ..Message::default()
+    }
+}
+
+fn missing_code(
+    function: &str,
+    isa: &str,
+    taken_by: &[(String, Place)],
+    evidence: &Evidence,
+) -> Message {
+    let mut message = Message::new(format!(
+        "{} has no code for {isa}, but its address is taken",
+        demangle(function)
+    ));
+    for (taker, place) in taken_by.iter().take(MAX_REFERENCES) {
+        from_place(
+            &mut message,
+            &format!("address taken on {taker} by"),
+            place,
+            evidence,
+        );
+    }
+    message.advice(
+        "a function pointer must have code on every ISA; in assembly, a label that is not `.type …, @function` keeps \
+         its own address",
+    );
+    message
+}
