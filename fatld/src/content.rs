@@ -1,17 +1,18 @@
-//! Phase 11: the bytes of every output section.
+//! Phase 11: the bytes of every section in memory.
 //!
-//! A section's bytes are made by one function from what the former phases decided; sections do not depend on one
-//! another, so they are made in parallel and stay the same at any number of threads.
+//! An item's bytes are made by one function from what the former phases decided, straight where they belong. Items do
+//! not depend on one another: they can be made by any number of threads.
+
+use std::ops::Range;
 
 use fat_image::{
     GATE_SIZE, Header, Isa as IsaRecord, MAGIC, NOTE_NAME, NOTE_TYPE, Symbol as SymbolRecord,
     VERSION,
 };
-use rayon::prelude::*;
 use zerocopy::IntoBytes;
 
 use crate::clusters::Clusters;
-use crate::error::{Error, Place, Problem, check};
+use crate::error::{Place, Problem};
 use crate::ids::{ClusterId, GateId, SectionId, SliceId, ThunkId};
 use crate::layout::{Item, OutputSection};
 use crate::relocate::Values;
@@ -28,115 +29,138 @@ pub struct Sources<'a, 'd> {
     pub sharing: &'a Sharing,
 }
 
-/// Makes the bytes of all sections, in the order of the layout. `.bss` has none.
-pub fn make(sources: Sources<'_, '_>) -> Result<Vec<Vec<u8>>, Error> {
-    let sections = &sources.values.layout.sections;
-    let made: Vec<_> = sections
-        .par_iter()
-        .map(|section| sources.section(section))
-        .collect();
-    let (mut contents, mut problems) = (Vec::with_capacity(made.len()), Vec::new());
-    for (bytes, wrong) in made {
-        contents.push(bytes);
-        problems.extend(wrong);
-    }
-    check(problems).map(|()| contents)
-}
-
 impl Sources<'_, '_> {
-    fn section(&self, section: &OutputSection) -> (Vec<u8>, Vec<Problem>) {
-        if section.is_bss {
-            return (Vec::new(), Vec::new());
-        }
-        let mut bytes = vec![0; section.size as usize];
-        if let Some(slice) = section
-            .slice
-            .filter(|_| section.flags & fat_image::Region::EXECUTE != 0)
-        {
-            let padding = self.values.program.isa(slice).padding();
-            bytes
-                .iter_mut()
-                .zip(padding.iter().cycle())
-                .for_each(|(byte, pad)| *byte = *pad);
-        }
+    /// Makes the bytes of consecutive items of a section, and of the padding behind each. `out` begins with the first of
+    /// them, or with the section.
+    pub fn fill(
+        &self,
+        section: &OutputSection,
+        items: Range<usize>,
+        out: &mut [u8],
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (item, offset) in &section.items {
-            let out = &mut bytes[*offset as usize..];
-            match *item {
-                Item::Section(id) => problems.extend(self.input(id, out)),
-                Item::Class(id) => {
-                    problems.extend(self.input(self.sharing.classes[id.at()].members[0], out))
-                }
-                Item::Cluster(id) => problems.extend(self.cluster(id, out)),
-                Item::ImageNote => self.note(out),
-                Item::FunctionArrays => self.arrays(out),
-                Item::Gates(slice) => problems.extend(self.gates(slice, out)),
-                Item::Got(slice) => {
-                    self.got(slice, out);
-                }
-                Item::Thunk(thunk) => problems.extend(self.thunk(thunk, out)),
-                Item::Symbols(slice) => self.symbols(slice, out),
-                Item::Names(slice) => self.names(slice, out),
-                Item::Trap(slice, _) => {
-                    let trap = self.values.program.isa(slice).trap();
-                    out[..trap.len()].copy_from_slice(trap);
-                }
+        let start = section.items.get(items.start).map_or(0, |(_, at)| *at);
+        let (mut rest, mut offset) = (out, start);
+        for at in items {
+            let (item, _) = section.items[at];
+            let end = match section.items.get(at + 1) {
+                Some((_, next)) => *next,
+                None => section.size,
+            };
+            let (place, behind) = rest.split_at_mut((end - offset) as usize);
+            let made = self.item(item, place, &mut problems);
+            self.pad(section, offset + made as u64, &mut place[made..]);
+            (rest, offset) = (behind, end);
+        }
+        problems
+    }
+
+    /// Between functions stand instructions, elsewhere zeros.
+    fn pad(&self, section: &OutputSection, offset: u64, padding: &mut [u8]) {
+        let code = section
+            .slice
+            .filter(|_| section.flags & fat_image::Region::EXECUTE != 0);
+        let Some(slice) = code else {
+            return padding.fill(0);
+        };
+        let pattern = self.values.program.isa(slice).padding();
+        let shift = offset as usize % pattern.len();
+        let pattern = pattern.iter().cycle().skip(shift);
+        for (byte, pad) in padding.iter_mut().zip(pattern) {
+            *byte = *pad;
+        }
+    }
+
+    /// Makes an item at the start of `out`. Returns how many bytes it has.
+    fn item(&self, item: Item, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
+        match item {
+            Item::Section(id) => self.input(id, out, problems),
+            Item::Class(id) => {
+                let first = self.sharing.classes[id.at()].members[0];
+                self.input(first, out, problems)
+            }
+            Item::Cluster(id) => self.cluster(id, out, problems),
+            Item::ImageNote => self.note(out),
+            Item::FunctionArrays => self.arrays(out),
+            Item::Gates(slice) => {
+                problems.extend(self.gates(slice, out));
+                out.len()
+            }
+            Item::Got(slice) => self.got(slice, out),
+            Item::Thunk(thunk) => self.thunk(thunk, out, problems),
+            Item::Symbols(slice) => self.symbols(slice, out),
+            Item::Names(slice) => self.names(slice, out),
+            Item::Trap(slice, _) => {
+                let trap = self.values.program.isa(slice).trap();
+                out[..trap.len()].copy_from_slice(trap);
+                trap.len()
             }
         }
-        (bytes, problems)
     }
 
-    fn input(&self, id: SectionId, out: &mut [u8]) -> Vec<Problem> {
-        let section = &self.values.program.sections[id.at()];
-        let size = self.values.layout.shapes.size(self.values.program, id);
-        let out = &mut out[..size as usize];
-        if section.data.is_empty() {
-            out.fill(0);
-            return Vec::new();
-        }
-        self.values.relocate(id, out)
-    }
-
-    fn got(&self, slice: SliceId, out: &mut [u8]) {
-        for ((kind, reference), offset) in &self.values.layout.gots[slice.at()].slots {
+    fn got(&self, slice: SliceId, out: &mut [u8]) -> usize {
+        let got = &self.values.layout.gots[slice.at()];
+        for ((kind, reference), offset) in &got.slots {
             let words = self.values.slot_words(slice, *kind, *reference);
             let slot = &mut out[*offset as usize..][..kind.size() as usize];
             for (to, word) in slot.chunks_exact_mut(8).zip(words) {
                 to.copy_from_slice(&word.to_le_bytes());
             }
         }
+        got.size as usize
     }
 
-    fn thunk(&self, thunk: ThunkId, out: &mut [u8]) -> Option<Problem> {
+    fn thunk(&self, thunk: ThunkId, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
         let (section, at) = self.values.layout.shapes.thunk(thunk).branch;
         let program = self.values.program;
-        let size = program
-            .isa(program.sections[section.at()].slice)
-            .thunk()?
-            .size;
-        let written = self.values.write_thunk(thunk, &mut out[..size as usize]);
-        let relocation = &program.sections[section.at()].relocations[at];
-        written.is_none().then(|| Problem::Unsupported {
-            place: program.place(section, relocation.offset),
-            what: "a branch to a target that no thunk reaches".to_owned(),
-        })
+        let isa = program.isa(program.sections[section.at()].slice);
+        let size = isa.thunk().map_or(0, |thunk| thunk.size as usize);
+        if self.values.write_thunk(thunk, &mut out[..size]).is_none() {
+            let relocation = &program.sections[section.at()].relocations[at];
+            problems.push(Problem::Unsupported {
+                place: program.place(section, relocation.offset),
+                what: "a branch to a target that no thunk reaches".to_owned(),
+            });
+        }
+        size
+    }
+
+    fn input(&self, id: SectionId, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
+        let Values {
+            program, layout, ..
+        } = self.values;
+        let out = &mut out[..layout.section_size(program, id) as usize];
+        if program.sections[id.at()].data.is_empty() {
+            out.fill(0);
+        } else {
+            problems.extend(self.values.relocate(id, out));
+        }
+        out.len()
     }
 
     /// Where slices overlap they were proved equal: the first one that has a byte gives it.
-    fn cluster(&self, id: ClusterId, out: &mut [u8]) -> Vec<Problem> {
+    fn cluster(&self, id: ClusterId, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
         let members = &self.clusters.clusters[id.at()].members;
         let program = self.values.program;
-        let mut problems = Vec::new();
+        let end = |(section, start): &(SectionId, u64)| {
+            *start as usize + program.sections[section.at()].size as usize
+        };
+        let size = members.iter().map(end).max().unwrap_or(0);
         let mut ordered: Vec<_> = members.iter().collect();
-        // Later writes win: the first slice's come last.
-        ordered.sort_by_key(|(section, _)| std::cmp::Reverse(program.sections[section.at()].slice));
-        for (section, start) in ordered {
-            problems.extend(self.input(*section, &mut out[*start as usize..]));
+        ordered.sort_by_key(|(section, _)| program.sections[section.at()].slice);
+        // With one datum per section, the first slice's is all there is to it.
+        match ordered[0] {
+            first if first.1 == 0 && end(first) == size => ordered.truncate(1),
+            _ => out[..size].fill(0),
         }
-        problems
+        // Later writes win: the first slice's come last.
+        for (section, start) in ordered.into_iter().rev() {
+            self.input(*section, &mut out[*start as usize..], problems);
+        }
+        size
     }
 
-    fn note(&self, out: &mut [u8]) {
+    fn note(&self, out: &mut [u8]) -> usize {
         let (program, layout) = (self.values.program, self.values.layout);
         let descriptor = out.len() as u32 - fat_image::NOTE_HEADER as u32;
         let mut bytes = Vec::with_capacity(out.len());
@@ -188,9 +212,10 @@ impl Sources<'_, '_> {
             .iter()
             .for_each(|region| bytes.extend_from_slice(region.as_bytes()));
         out[..bytes.len()].copy_from_slice(&bytes);
+        bytes.len()
     }
 
-    fn arrays(&self, out: &mut [u8]) {
+    fn arrays(&self, out: &mut [u8]) -> usize {
         let (program, layout) = (self.values.program, self.values.layout);
         let arrays = self.values.functions.arrays.iter().enumerate();
         let elements = arrays.flat_map(|(gate, array)| {
@@ -206,6 +231,7 @@ impl Sources<'_, '_> {
         for (slot, element) in out.chunks_exact_mut(8).zip(elements) {
             slot.copy_from_slice(&element.to_le_bytes());
         }
+        out.len()
     }
 
     fn gates(&self, slice: SliceId, out: &mut [u8]) -> Option<Problem> {
@@ -257,7 +283,7 @@ impl Sources<'_, '_> {
         functions
     }
 
-    fn symbols(&self, slice: SliceId, out: &mut [u8]) {
+    fn symbols(&self, slice: SliceId, out: &mut [u8]) -> usize {
         let records = self.sorted_functions(slice);
         for (slot, record) in out
             .chunks_exact_mut(size_of::<SymbolRecord>())
@@ -265,9 +291,10 @@ impl Sources<'_, '_> {
         {
             slot.copy_from_slice(record.as_bytes());
         }
+        records.len() * size_of::<SymbolRecord>()
     }
 
-    fn names(&self, slice: SliceId, out: &mut [u8]) {
+    fn names(&self, slice: SliceId, out: &mut [u8]) -> usize {
         let mut at = 0;
         for id in &self.values.layout.symbols[slice.at()].functions {
             let name = self.values.program.symbols[id.at()].name.as_bytes();
@@ -275,5 +302,6 @@ impl Sources<'_, '_> {
             out[at + name.len()] = 0;
             at += name.len() + 1;
         }
+        at
     }
 }

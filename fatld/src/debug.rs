@@ -1,178 +1,379 @@
-//! Debug information of one slice, for its view.
+//! Sections that are not in memory: debug information of one slice, for a file of that slice.
 //!
-//! Sections of one name are put one behind the other; sections of strings are merged string by string. References to
-//! code and data that the image does not have get the value that readers of DWARF skip: 1 in `.debug_loc` and
-//! `.debug_ranges`, where 0 ends a list, and 0 elsewhere.
+//! Sections of one name are put one behind the other; sections of strings are merged string by string. Their places are
+//! planned first; each contribution is then copied and relocated on its own. References to code and data that the output
+//! does not have get the values that readers of DWARF skip, as lld gives them: 1 in `.debug_loc` and `.debug_ranges`,
+//! where 0 ends a list, all ones in `.debug_names`, and 0 elsewhere.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use indexmap::IndexMap;
 use object::elf;
 
 use crate::error::{Place, Problem};
-use crate::gc::Live;
-use crate::ids::{SectionId, SliceId, SymbolId};
-use crate::layout::Layout;
-use crate::program::{Program, Relocation, SectionKind, SymbolHome, relocations, split};
-use crate::relocate::store_unchecked;
+use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
+use crate::isa::{Expression, Operand, Origin};
+use crate::program::{Program, Relocation, Section, SectionKind, SymbolHome, relocations};
+use crate::relocate::{Values, store_unchecked};
+use crate::strings::Strings;
+use crate::symtab::Homes;
 
-/// A debug section: name, bytes, and whether it is made of strings.
-pub type DebugSection = (String, Vec<u8>, bool);
-
-/// Collects and relocates the debug information of a slice.
-pub fn collect(
-    program: &Program<'_>,
-    live: &Live,
-    layout: &Layout,
-    slice: SliceId,
-) -> Result<Vec<DebugSection>, Vec<Problem>> {
-    let mut collector = Collector {
-        program,
-        live,
-        layout,
-        outputs: IndexMap::new(),
-        bases: HashMap::new(),
-        strings: HashMap::new(),
-    };
-    let mut problems = Vec::new();
-    let sections: Vec<_> = collector.sections(slice).collect();
-    for id in &sections {
-        problems.extend(collector.add(*id).err());
-    }
-    for id in &sections {
-        problems.extend(collector.relocate(*id).err());
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let outputs = collector.outputs.into_iter();
-    Ok(outputs
-        .map(|(name, output)| (name.to_owned(), output.bytes, output.seen.is_some()))
-        .collect())
+/// The debug sections of a file, decided but not made.
+pub struct Debug<'a, 'd> {
+    values: Values<'a, 'd>,
+    /// The sections in the order in which the inputs name them.
+    pub sections: Vec<DebugSection<'d>>,
+    placed: Vec<Placed>,
 }
 
-#[derive(Default)]
-struct Output<'d> {
-    bytes: Vec<u8>,
-    /// Offsets of the strings, for a section of strings.
-    seen: Option<HashMap<&'d [u8], u64>>,
+/// A debug section of a file.
+pub struct DebugSection<'d> {
+    /// Name.
+    pub name: &'d str,
+    /// `sh_type`, as the first input has it.
+    pub kind: elf::SectionType,
+    /// Bytes.
+    pub size: u64,
+    /// Alignment.
+    pub align: u64,
+    /// It has nothing but merged strings.
+    pub is_strings: bool,
+    strings: Option<Strings<'d>>,
+    /// What stands behind the strings, with offsets.
+    contributions: Vec<(SectionId, u64)>,
+    parts: Vec<(u64, Part)>,
 }
 
-struct Collector<'a, 'd> {
-    program: &'a Program<'d>,
-    live: &'a Live,
-    layout: &'a Layout,
-    outputs: IndexMap<&'d str, Output<'d>>,
-    /// Offset of each contribution in its output.
-    bases: HashMap<SectionId, u64>,
-    /// Of contributions of strings: where each string began and where it is now.
-    strings: HashMap<SectionId, Vec<(u64, u64)>>,
+/// What is made at once.
+#[derive(Clone, Debug)]
+enum Part {
+    Strings(usize),
+    Contributions(Range<usize>),
 }
 
-impl<'a, 'd> Collector<'a, 'd> {
-    /// Debug sections of objects that are in the image with something.
-    fn sections(&self, slice: SliceId) -> impl Iterator<Item = SectionId> + use<'a, 'd> {
-        let (program, live) = (self.program, self.live);
-        let objects = program.objects.iter().filter(move |o| o.slice == slice);
-        let used =
-            objects.filter(move |o| o.sections.iter().flatten().any(|s| live.sections[s.at()]));
-        let sections = used.flat_map(|o| o.sections.iter().flatten().copied());
-        sections.filter(move |id| {
+/// Where an input's section went to.
+#[derive(Clone, Copy)]
+enum Placed {
+    Nowhere,
+    At(u64),
+    /// The input of merged strings, by the section's index and the input's.
+    Merged(u32, u32),
+}
+
+/// Bytes of contributions that are worth a part of their own.
+const PART: u64 = 64 << 10;
+
+impl<'a, 'd> Debug<'a, 'd> {
+    /// No debug sections.
+    pub fn none(values: Values<'a, 'd>) -> Self {
+        Self {
+            values,
+            sections: Vec::new(),
+            placed: Vec::new(),
+        }
+    }
+
+    /// Plans the debug sections of the objects of a slice that are in the output with something.
+    pub fn plan(
+        values: Values<'a, 'd>,
+        homes: &Homes,
+        slice: SliceId,
+    ) -> Result<Self, Vec<Problem>> {
+        let program = values.program;
+        let mut outputs: IndexMap<&'d str, Gathered<'d>> = IndexMap::new();
+        let mut problems = Vec::new();
+        for id in sections(program, homes, slice) {
             let section = &program.sections[id.at()];
-            section.kind == SectionKind::Debug && section.name.starts_with(".debug")
+            let kind = program.objects[section.object.at()].elf.sections[section.index].kind;
+            let output = outputs.entry(section.name);
+            let output = output.or_insert_with(|| Gathered::new(kind));
+            match strings_of(program, section) {
+                Ok(Some(data)) => output.strings.push((id, data)),
+                Ok(None) => output.others.push(id),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut debug = Self {
+            values,
+            sections: Vec::new(),
+            placed: vec![Placed::Nowhere; program.sections.len()],
+        };
+        for (name, gathered) in outputs {
+            debug.add(name, gathered);
+        }
+        Ok(debug)
+    }
+
+    fn add(&mut self, name: &'d str, gathered: Gathered<'d>) {
+        let program = self.values.program;
+        let index = self.sections.len() as u32;
+        let mut section = DebugSection {
+            name,
+            kind: gathered.kind,
+            size: 0,
+            align: 1,
+            is_strings: gathered.others.is_empty() && !gathered.strings.is_empty(),
+            strings: None,
+            contributions: Vec::with_capacity(gathered.others.len()),
+            parts: Vec::new(),
+        };
+        if !gathered.strings.is_empty() {
+            let data: Vec<_> = gathered.strings.iter().map(|(_, data)| *data).collect();
+            let strings = Strings::merge(&data);
+            for (input, (id, _)) in gathered.strings.iter().enumerate() {
+                self.placed[id.at()] = Placed::Merged(index, input as u32);
+            }
+            for (part, size) in strings.parts().enumerate() {
+                section.parts.push((section.size, Part::Strings(part)));
+                section.size += size;
+            }
+            section.strings = Some(strings);
+        }
+        for id in gathered.others {
+            let input = &program.sections[id.at()];
+            section.add(id, input);
+            let (_, base) = section.contributions[section.contributions.len() - 1];
+            self.placed[id.at()] = Placed::At(base);
+        }
+        self.sections.push(section);
+    }
+
+    /// Makes a part of a section, up to where the next one begins.
+    pub fn write(&self, section: usize, part: usize, out: &mut [u8]) -> Vec<Problem> {
+        let section = &self.sections[section];
+        let contributions = match &section.parts[part].1 {
+            Part::Strings(part) => {
+                let strings = section.strings.as_ref();
+                strings.expect("strings have parts").write(*part, out);
+                return Vec::new();
+            }
+            Part::Contributions(range) => &section.contributions[range.clone()],
+        };
+        let (mut problems, start) = (Vec::new(), section.parts[part].0);
+        let mut written = 0;
+        for (id, base) in contributions {
+            let at = (base - start) as usize;
+            out[written..at].fill(0);
+            let data = self.values.program.sections[id.at()].data;
+            written = at + data.len();
+            let place = &mut out[at..written];
+            place.copy_from_slice(data);
+            problems.extend(self.relocate(*id, *base, place));
+        }
+        out[written..].fill(0);
+        problems
+    }
+
+    fn relocate(&self, id: SectionId, base: u64, bytes: &mut [u8]) -> Vec<Problem> {
+        let program = self.values.program;
+        let section = &program.sections[id.at()];
+        let object = &program.objects[section.object.at()];
+        let isa = program.isa(section.slice);
+        let known = relocations(isa, object.elf, section.index, object.first_symbol);
+        let relocations = match known {
+            Ok(relocations) => relocations,
+            Err(problem) => return vec![problem],
+        };
+        let mut problems = Vec::new();
+        for relocation in relocations {
+            let start = relocation.offset as usize;
+            let field = &mut bytes[start..start + relocation.rule.field.bytes];
+            let place = base + relocation.offset;
+            problems.extend(self.apply(id, &relocation, place, field).err());
+        }
+        problems
+    }
+
+    fn apply(
+        &self,
+        id: SectionId,
+        relocation: &Relocation,
+        place: u64,
+        field: &mut [u8],
+    ) -> Result<(), Problem> {
+        let (section, rule) = (&self.values.program.sections[id.at()], relocation.rule);
+        let value = self.value(relocation);
+        let value = match (rule.expression, value) {
+            (expression, _) if expression.is_mark() => return Ok(()),
+            (Expression::Value(Operand::Symbol | Operand::DtpOffset, Origin::Zero), None) => {
+                tombstone(section.name)
+            }
+            (Expression::Value(Operand::Symbol, Origin::Zero), Some(value)) => {
+                self.check(id, relocation, value)?
+            }
+            (Expression::Value(Operand::DtpOffset, Origin::Zero), Some(value)) => self.check(
+                id,
+                relocation,
+                self.values.dtp_offset(section.slice, value) as u64,
+            )?,
+            (Expression::Value(Operand::Symbol, Origin::Place), value) => {
+                value.unwrap_or(0).wrapping_sub(place)
+            }
+            (Expression::Add | Expression::Subtract, value) => value.unwrap_or(0),
+            _ => {
+                return Err(Problem::Unsupported {
+                    place: self.values.program.place(id, relocation.offset),
+                    what: format!("relocation {} outside of memory", rule.name),
+                });
+            }
+        };
+        store_unchecked(rule, field, value);
+        Ok(())
+    }
+
+    /// The value, if it fits its field.
+    fn check(&self, id: SectionId, relocation: &Relocation, value: u64) -> Result<u64, Problem> {
+        let field = &relocation.rule.field;
+        let number = match field.range.0 >= 0 || field.bytes == 8 {
+            true => i128::from(value),
+            false => i128::from(value as i64),
+        };
+        if field.takes(number) {
+            return Ok(value);
+        }
+        let program = self.values.program;
+        Err(Problem::Overflow {
+            place: program.place(id, relocation.offset),
+            relocation: relocation.rule.name,
+            symbol: program.symbols[relocation.symbol.at()].name.to_owned(),
+            value: number,
+            range: field.range,
         })
     }
 
-    fn add(&mut self, id: SectionId) -> Result<(), Problem> {
-        let section = &self.program.sections[id.at()];
-        let elf = self.program.objects[section.object.at()].elf;
-        let input = &elf.sections[section.index];
-        if input.flags.contains(elf::SHF_COMPRESSED) {
-            let place = Place {
-                file: elf.file.clone(),
-                section: section.name.to_owned(),
-                offset: 0,
-            };
-            return Err(Problem::Unsupported {
-                place,
-                what: "compressed debug information in a view".to_owned(),
-            });
-        }
-        let output = self.outputs.entry(section.name).or_default();
-        if input.flags.contains(elf::SHF_STRINGS) && input.entry_size == 1 {
-            let seen = output.seen.get_or_insert_default();
-            let moved = split(&elf.file, input)?.into_iter().map(|(start, string)| {
-                let offset = *seen.entry(string).or_insert_with(|| {
-                    let offset = output.bytes.len() as u64;
-                    output.bytes.extend_from_slice(string);
-                    offset
-                });
-                (start, offset)
-            });
-            self.strings.insert(id, moved.collect());
-        } else {
-            let align = section.align as usize;
-            output
-                .bytes
-                .resize(output.bytes.len().next_multiple_of(align), 0);
-            self.bases.insert(id, output.bytes.len() as u64);
-            output.bytes.extend_from_slice(section.data);
-        }
-        Ok(())
-    }
-
-    fn relocate(&mut self, id: SectionId) -> Result<(), Problem> {
-        let section = &self.program.sections[id.at()];
-        let Some(base) = self.bases.get(&id).copied() else {
-            return Ok(());
-        };
-        let object = &self.program.objects[section.object.at()];
-        let isa = self.program.isa(section.slice);
-        let tombstone = u64::from(matches!(section.name, ".debug_loc" | ".debug_ranges"));
-        for relocation in relocations(isa, object.elf, section.index, object.first_symbol)? {
-            if relocation.rule.expression.is_mark() {
-                continue;
-            }
-            let value = self.value(&relocation).unwrap_or(tombstone);
-            let at = (base + relocation.offset) as usize;
-            let bytes = &mut self.outputs[section.name].bytes;
-            store_unchecked(
-                relocation.rule,
-                &mut bytes[at..at + relocation.rule.field.bytes],
-                value,
-            );
-        }
-        Ok(())
-    }
-
-    /// `S + A`, or nothing if that is not in the image.
+    /// `S + A`, or nothing if that is not in the output.
     fn value(&self, relocation: &Relocation) -> Option<u64> {
-        let id: SymbolId = self.program.definition(relocation.symbol)?;
-        let symbol = &self.program.symbols[id.at()];
-        let SymbolHome::Section(section) = symbol.home else {
-            return (symbol.home == SymbolHome::Absolute)
-                .then(|| symbol.value.wrapping_add_signed(relocation.addend));
-        };
-        if self.program.sections[section.at()].kind != SectionKind::Debug {
-            return self
-                .layout
-                .symbol_address(self.program, id)
-                .map(|a| a.wrapping_add_signed(relocation.addend));
-        }
-        let offset = symbol.value.wrapping_add_signed(relocation.addend);
-        match self.strings.get(&section) {
-            Some(strings) => {
-                let (start, moved) = strings.get(
-                    strings
-                        .partition_point(|(start, _)| *start <= offset)
-                        .checked_sub(1)?,
-                )?;
-                Some(moved + (offset - start))
+        let Values {
+            program, layout, ..
+        } = self.values;
+        let id: SymbolId = program.definition(relocation.symbol)?;
+        let symbol = &program.symbols[id.at()];
+        let section = match symbol.home {
+            SymbolHome::Section(section) => section,
+            SymbolHome::Absolute => {
+                return Some(symbol.value.wrapping_add_signed(relocation.addend));
             }
-            None => self
-                .bases
-                .get(&section)
-                .map(|base| base.wrapping_add(offset)),
+            SymbolHome::Discarded | SymbolHome::Undefined => return None,
+        };
+        // What a section's symbol means is told by the addend only.
+        let (inside, outside) = match symbol.kind {
+            elf::STT_SECTION => (relocation.addend, 0),
+            _ => (0, relocation.addend),
+        };
+        let offset = symbol.value.wrapping_add_signed(inside);
+        let value = match self.placed[section.at()] {
+            Placed::At(base) => base.wrapping_add(offset),
+            Placed::Merged(at, input) => {
+                let strings = self.sections[at as usize].strings.as_ref()?;
+                strings.offset(input as usize, offset)?
+            }
+            Placed::Nowhere => {
+                let (piece, offset) = program.locate(section, offset as i64);
+                let offset = layout.shapes.moved(piece, offset);
+                layout.address(piece)?.wrapping_add_signed(offset)
+            }
+        };
+        Some(value.wrapping_add_signed(outside))
+    }
+}
+
+/// What has one name.
+struct Gathered<'d> {
+    kind: elf::SectionType,
+    strings: Vec<(SectionId, &'d [u8])>,
+    others: Vec<SectionId>,
+}
+
+impl Gathered<'_> {
+    fn new(kind: elf::SectionType) -> Self {
+        Self {
+            kind,
+            strings: Vec::new(),
+            others: Vec::new(),
         }
+    }
+}
+
+impl DebugSection<'_> {
+    /// Offsets of the parts, which fill the section.
+    pub fn parts(&self) -> impl Iterator<Item = u64> {
+        self.parts.iter().map(|(start, _)| *start)
+    }
+
+    fn add(&mut self, id: SectionId, input: &Section<'_>) {
+        let base = self.size.next_multiple_of(input.align);
+        let at = self.contributions.len();
+        match self.parts.last_mut() {
+            Some((start, Part::Contributions(range))) if base - *start < PART => {
+                range.end = at + 1;
+            }
+            // A part begins where the one before ends: padding belongs to what stands behind it.
+            _ => self
+                .parts
+                .push((self.size, Part::Contributions(at..at + 1))),
+        }
+        self.contributions.push((id, base));
+        self.align = self.align.max(input.align);
+        self.size = base + input.data.len() as u64;
+    }
+}
+
+/// Debug sections of objects that are in the output with something.
+fn sections<'p>(
+    program: &'p Program<'_>,
+    homes: &'p Homes,
+    slice: SliceId,
+) -> impl Iterator<Item = SectionId> + 'p {
+    let objects = program.objects.iter().enumerate();
+    let used =
+        objects.filter(move |(at, object)| object.slice == slice && homes.has(ObjectId::next(*at)));
+    let sections = used.flat_map(|(_, object)| object.sections.iter().flatten().copied());
+    sections.filter(|id| program.sections[id.at()].kind == SectionKind::Debug)
+}
+
+/// The bytes of a section of strings that can be merged.
+fn strings_of<'d>(
+    program: &Program<'d>,
+    section: &Section<'d>,
+) -> Result<Option<&'d [u8]>, Problem> {
+    let elf = program.objects[section.object.at()].elf;
+    let input = &elf.sections[section.index];
+    let place = || Place {
+        file: elf.file.clone(),
+        section: section.name.to_owned(),
+        offset: 0,
+    };
+    if input.flags.contains(elf::SHF_COMPRESSED) {
+        let what = "compressed debug information in a view".to_owned();
+        return Err(Problem::Unsupported {
+            place: place(),
+            what,
+        });
+    }
+    let mergeable = input.flags.contains(elf::SHF_MERGE | elf::SHF_STRINGS)
+        && input.entry_size == 1
+        && input.relocations.is_none()
+        && u32::try_from(input.data.len()).is_ok();
+    if !mergeable {
+        return Ok(None);
+    }
+    match section.data.last() {
+        Some(0) | None => Ok(Some(section.data)),
+        Some(_) => Err(Problem::Malformed {
+            place: place(),
+            expected: "a terminated string".to_owned(),
+        }),
+    }
+}
+
+/// What stands for an address that is not in the output: see LLVM's `InputSection::relocateNonAlloc`.
+fn tombstone(section: &str) -> u64 {
+    match section {
+        ".debug_loc" | ".debug_ranges" => 1,
+        ".debug_names" => u64::MAX,
+        _ => 0,
     }
 }

@@ -10,6 +10,7 @@ pub mod debug;
 pub mod elf;
 pub mod error;
 pub mod evidence;
+pub mod file;
 pub mod functions;
 pub mod gc;
 pub mod ids;
@@ -29,17 +30,16 @@ pub mod report;
 pub mod resolve;
 pub mod share;
 pub mod source;
+pub mod strings;
 pub mod symtab;
 pub mod verify;
+pub mod write;
 
 use std::ffi::OsString;
 use std::io::Write;
 
 pub use error::{Error, Problem};
-use fat_image::Region;
-use ids::SliceId;
 use options::{Command, Options};
-use output::{ElfFile, FileSection};
 
 /// Runs the linker with a command line, program name left out. Prints nothing when it succeeds, unless the command line
 /// asks for a text.
@@ -66,14 +66,19 @@ pub fn say(text: &str) -> Result<(), Error> {
 
 /// Links what the options ask for. No output file is touched unless everything could be made.
 pub fn link_image(options: &Options) -> Result<(), Error> {
-    read_and_link(options).map_err(|error| error.limited_to(options.error_limit))
+    link_image_over(options, 0)
 }
 
-fn read_and_link(options: &Options) -> Result<(), Error> {
+/// The same, onto files that are full of the byte `background` first: for tests that every byte is written.
+pub fn link_image_over(options: &Options, background: u8) -> Result<(), Error> {
+    read_and_link(options, background).map_err(|error| error.limited_to(options.error_limit))
+}
+
+fn read_and_link(options: &Options, background: u8) -> Result<(), Error> {
     // The files of each slice, taken apart into objects.
     let files = inputs::open(&options.slices)?;
     let candidates = inputs::read(&files)?;
-    link_candidates(options, &files, &candidates).map_err(|error| {
+    link_candidates(options, &files, &candidates, background).map_err(|error| {
         let isas = files.iter().map(|slice| slice.isa);
         let offers: Vec<_> = isas.zip(candidates.iter().map(Vec::as_slice)).collect();
         source::explain(error.limited_to(options.error_limit), &offers)
@@ -84,6 +89,7 @@ fn link_candidates<'d>(
     options: &'d Options,
     files: &'d [inputs::SliceFiles],
     candidates: &'d [Vec<inputs::Candidate<'d>>],
+    background: u8,
 ) -> Result<(), Error> {
     // Which objects take part in each slice, and what its names mean.
     let slices = resolve_all(options, files, candidates)?;
@@ -105,7 +111,7 @@ fn link_candidates<'d>(
     let sharing =
         share::share(&program, &pairing, &clusters, &live, &functions).map_err(&refusal)?;
     let report = judge::judge(&program, &live, &clusters)?;
-    // Addresses, and with them the bytes.
+    // Addresses, and with them the bytes: written straight into the files.
     let inputs = layout::Inputs {
         program: &program,
         clusters: &clusters,
@@ -139,21 +145,11 @@ fn link_candidates<'d>(
         clusters: &clusters,
         sharing: &sharing,
     };
-    let contents = content::make(sources)?;
-    // The files: all made before the first one is written.
-    let mut made = vec![(&options.output, image(values, &pairing, &contents)?, true)];
-    for (slice, path) in &options.views {
-        made.push((path, view(values, &pairing, &contents, *slice)?, true));
-    }
-    if let Some(path) = &options.map {
-        made.push((
-            path,
-            map::render(sources, &pairing, report.as_ref()).into_bytes(),
-            false,
-        ));
-    }
-    made.iter()
-        .try_for_each(|(path, bytes, executable)| output::write_file(path, bytes, *executable))
+    let texts = options.map.iter().map(|path| {
+        let map = map::render(sources, &pairing, report.as_ref());
+        (path.as_path(), map.into_bytes())
+    });
+    output::write(sources, &pairing, options, texts.collect(), background)
 }
 
 type ResolvedSlice<'d> = (
@@ -175,80 +171,4 @@ fn resolve_all<'d>(
         }
     }
     error::check(problems).map(|()| slices)
-}
-
-fn image(
-    values: relocate::Values<'_, '_>,
-    pairing: &pair::Pairing<'_>,
-    contents: &[Vec<u8>],
-) -> Result<Vec<u8>, Error> {
-    let sections = values
-        .layout
-        .sections
-        .iter()
-        .zip(contents)
-        .map(|(section, bytes)| FileSection {
-            name: section.name.clone(),
-            section,
-            bytes,
-            flags: section.flags,
-        });
-    let symbols = symtab::of_image(values, pairing);
-    file(values, SliceId(0), sections.collect(), Vec::new(), symbols)
-}
-
-fn view(
-    values: relocate::Values<'_, '_>,
-    pairing: &pair::Pairing<'_>,
-    contents: &[Vec<u8>],
-    slice: SliceId,
-) -> Result<Vec<u8>, Error> {
-    let is_own = |of: Option<SliceId>| of.is_none_or(|other| other == slice);
-    let suffix = format!(".{}", values.program.isa(slice).name());
-    let sections = values.layout.sections.iter().zip(contents);
-    let visible = sections.filter(|(s, _)| is_own(s.slice) || s.flags & Region::GATES == 0);
-    let sections = visible.map(|(section, bytes)| FileSection {
-        name: section
-            .name
-            .strip_suffix(&suffix)
-            .unwrap_or(&section.name)
-            .to_owned(),
-        section,
-        bytes,
-        flags: if is_own(section.slice) {
-            section.flags
-        } else {
-            section.flags & !Region::EXECUTE
-        },
-    });
-    let debug =
-        debug::collect(values.program, values.live, values.layout, slice).map_err(Error::new)?;
-    let symbols = symtab::of_view(values, pairing, slice);
-    file(values, slice, sections.collect(), debug, symbols)
-}
-
-fn file(
-    values: relocate::Values<'_, '_>,
-    slice: SliceId,
-    sections: Vec<FileSection<'_>>,
-    debug: Vec<debug::DebugSection>,
-    symbols: Vec<output::FileSymbol<'_>>,
-) -> Result<Vec<u8>, Error> {
-    let entry = values.live.entries[slice.at()];
-    let elf = ElfFile {
-        machine: values.program.isa(slice).machine(),
-        flags: values.program.slices[slice.at()].flags,
-        entry: values
-            .layout
-            .symbol_address(values.program, entry)
-            .unwrap_or_default(),
-        sections,
-        debug,
-        symbols,
-    };
-    let unwritable = |reason: object::write::Error| Problem::Output {
-        file: "ELF file".into(),
-        reason: reason.to_string(),
-    };
-    elf.to_bytes().map_err(|e| unwritable(e).into())
 }

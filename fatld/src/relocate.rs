@@ -256,7 +256,8 @@ impl Values<'_, '_> {
             .tp_offset(offset, tls.size, tls.align)
     }
 
-    fn dtp_offset(&self, slice: SliceId, address: u64) -> i64 {
+    /// Offset of an address in the TLS segment, as the psABI biases it.
+    pub fn dtp_offset(&self, slice: SliceId, address: u64) -> i64 {
         let offset = address.wrapping_sub(self.layout.tls.address) as i64;
         offset.wrapping_sub(self.program.isa(slice).dtp_bias())
     }

@@ -1,100 +1,377 @@
 //! Symbol tables of image and views.
+//!
+//! A view, or the output of a link of one slice, has the symbols that its slice's objects have, with their binding. The
+//! image names shared data once, function pointers by their gates, and each ISA's code as local symbols behind a
+//! `STT_FILE` symbol with the ISA's name. Which symbols there are is decided first; the entries and names are made in
+//! chunks that do not depend on one another.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use object::elf::{STT_FILE, STT_FUNC, STT_OBJECT};
+use object::LittleEndian as LE;
+use object::elf::{self, STT_COMMON, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT, Sym64};
+use object::{U16, U32, U64, pod};
+use rayon::prelude::*;
 
+use crate::content::Sources;
 use crate::error::demangle;
-use crate::ids::{GateId, SliceId, SymbolId};
-use crate::layout::Layout;
-use crate::output::FileSymbol;
+use crate::ids::{GateId, ObjectId, SectionId, SliceId, SymbolId};
+use crate::layout::Item;
 use crate::pair::Pairing;
-use crate::program::{Program, SectionKind, SymbolHome};
+use crate::program::{Program, SectionKind, Symbol, SymbolHome};
 use crate::relocate::Values;
 
 /// Prefix of the symbols that name gates in views, where the plain name is the code's.
-const GATE_PREFIX: &str = "__gate.";
+pub const GATE_PREFIX: &str = "__gate.";
+/// Prefix of the symbols that name traps: what it stands before is a function without code for the ISA.
+pub const TRAP_PREFIX: &str = "no code: ";
 
-/// Symbols of the image: each ISA's code behind a file symbol with the ISA's name, shared data once, gates by the names
-/// of their functions.
-pub fn of_image<'d>(values: Values<'_, 'd>, pairing: &Pairing<'d>) -> Vec<FileSymbol<'d>> {
-    let program = values.program;
-    let mut symbols = Vec::new();
-    for (at, slice) in program.slices.iter().enumerate() {
-        symbols.push(FileSymbol {
-            name: slice.isa.name().into(),
-            address: 0,
-            size: 0,
-            kind: STT_FILE,
-            local: true,
-        });
-        let own = live_symbols(values, SliceId::next(at));
-        // Data that an earlier slice has under the same address is the same data.
-        let news = own
-            .filter(|(id, _)| is_code(program, *id) || !shared_with_earlier(values, pairing, *id));
-        symbols.extend(news.map(|(id, address)| symbol(values, id, address, true)));
-        symbols.extend(traps(values, pairing, SliceId::next(at)));
-    }
-    for (gate, array) in values.functions.arrays.iter().enumerate() {
-        let name = pairing.entities[array.function.at()].name.into();
-        symbols.push(gate_symbol(values.layout, GateId::next(gate), name));
-    }
-    symbols
+/// Which file the symbols are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The image.
+    Image,
+    /// A file of one slice.
+    Slice(SliceId),
 }
 
-/// Symbols of a view: the slice's own, and its gates.
-pub fn of_view<'d>(
-    values: Values<'_, 'd>,
-    pairing: &Pairing<'d>,
-    slice: SliceId,
-) -> Vec<FileSymbol<'d>> {
-    let own = live_symbols(values, slice).map(|(id, address)| symbol(values, id, address, false));
-    let mut symbols: Vec<_> = own.collect();
-    symbols.extend(traps(values, pairing, slice));
-    for (gate, array) in values.functions.arrays.iter().enumerate() {
-        let name = format!(
-            "{GATE_PREFIX}{}",
-            pairing.entities[array.function.at()].name
-        );
-        symbols.push(gate_symbol(values.layout, GateId::next(gate), name.into()));
-    }
-    symbols.sort_by_key(|s| !s.local);
-    symbols
+/// A symbol of a file.
+#[derive(Clone, Copy, Debug)]
+enum Entry {
+    /// One that an object has.
+    Own(SymbolId),
+    /// The name of an ISA, before the symbols of its code.
+    Isa(SliceId),
+    Gate(GateId),
+    Trap(SliceId, GateId),
 }
 
-fn gate_symbol<'d>(layout: &Layout, gate: GateId, name: Cow<'d, str>) -> FileSymbol<'d> {
-    FileSymbol {
-        name,
-        address: layout.gate(gate),
-        size: fat_image::GATE_SIZE,
-        kind: STT_FUNC,
-        local: false,
-    }
+/// A symbol table, decided but not made.
+pub struct Table<'a, 'd> {
+    values: Values<'a, 'd>,
+    pairing: &'a Pairing<'d>,
+    homes: &'a Homes,
+    scope: Scope,
+    /// Local ones first, the null symbol left out.
+    entries: Vec<Entry>,
+    locals: usize,
+    chunks: Vec<Chunk>,
+    names_size: u64,
 }
 
-/// Named symbols of a slice that are in the image. Labels in code are left to debug information.
-fn live_symbols<'a>(
-    values: Values<'a, '_>,
-    slice: SliceId,
-) -> impl Iterator<Item = (SymbolId, u64)> + 'a {
-    values.program.symbols().filter_map(move |(id, symbol)| {
-        let SymbolHome::Section(section) = symbol.home else {
-            return None;
+/// Symbols that are made at once.
+struct Chunk {
+    entries: Range<usize>,
+    /// Offsets of their names.
+    names: Range<u64>,
+}
+
+/// Symbols in a chunk.
+const CHUNK: usize = 4096;
+
+/// Bytes of an entry.
+pub const ENTRY: u64 = size_of::<Sym64<LE>>() as u64;
+
+impl<'a, 'd> Table<'a, 'd> {
+    /// Decides which symbols a file has.
+    pub fn plan(
+        values: Values<'a, 'd>,
+        pairing: &'a Pairing<'d>,
+        homes: &'a Homes,
+        scope: Scope,
+    ) -> Self {
+        let mut table = Self {
+            values,
+            pairing,
+            homes,
+            scope,
+            entries: Vec::new(),
+            locals: 0,
+            chunks: Vec::new(),
+            names_size: 1,
         };
-        let (section, _) = values.program.locate(section, symbol.value as i64);
-        let wanted = symbol.is_named()
-            && values.program.slice_of(id) == slice
-            && values.live.sections[section.at()]
-            && values.program.sections[section.at()].kind != SectionKind::Debug;
-        wanted
-            .then(|| values.layout.symbol_address(values.program, id))
-            .flatten()
-            .map(|address| (id, address))
-    })
+        match scope {
+            Scope::Image => table.collect_image(),
+            Scope::Slice(slice) => table.collect_slice(slice),
+        }
+        let lengths: Vec<u64> = table
+            .entries
+            .par_chunks(CHUNK)
+            .map(|entries| {
+                let lengths = entries.iter().map(|e| table.name(*e).len() as u64 + 1);
+                lengths.sum()
+            })
+            .collect();
+        for (at, length) in lengths.into_iter().enumerate() {
+            let (start, names) = (at * CHUNK, table.names_size);
+            table.names_size += length;
+            table.chunks.push(Chunk {
+                entries: start..(start + CHUNK).min(table.entries.len()),
+                names: names..table.names_size,
+            });
+        }
+        table
+    }
+
+    /// Index of the first symbol that is not local.
+    pub fn first_global(&self) -> u32 {
+        self.locals as u32 + 1
+    }
+
+    /// Bytes of `.symtab`.
+    pub fn size(&self) -> u64 {
+        (self.entries.len() as u64 + 1) * ENTRY
+    }
+
+    /// Bytes of `.strtab`.
+    pub fn names_size(&self) -> u64 {
+        self.names_size
+    }
+
+    /// Offsets in `.symtab` and `.strtab` of each chunk's entries and names. What stands before the first ones is zero.
+    pub fn chunks(&self) -> impl Iterator<Item = (Range<u64>, Range<u64>)> {
+        self.chunks.iter().map(|chunk| {
+            let start = (chunk.entries.start as u64 + 1) * ENTRY;
+            let end = (chunk.entries.end as u64 + 1) * ENTRY;
+            (start..end, chunk.names.clone())
+        })
+    }
+
+    fn collect_image(&mut self) {
+        let (values, pairing) = (self.values, self.pairing);
+        let program = values.program;
+        for slice in (0..program.slices.len()).map(SliceId::next) {
+            self.entries.push(Entry::Isa(slice));
+            let own = self.own_symbols(slice, |id, symbol| {
+                // Data that an earlier slice has under the same address is the same data.
+                symbol.is_named()
+                    && matches!(symbol.home, SymbolHome::Section(_))
+                    && (is_code(program, symbol) || !shared_with_earlier(values, pairing, id))
+            });
+            self.entries.extend(own.into_iter().map(Entry::Own));
+            self.add_traps(slice);
+        }
+        self.locals = self.entries.len();
+        self.add_gates();
+    }
+
+    fn collect_slice(&mut self, slice: SliceId) {
+        let own = self.own_symbols(slice, |_, symbol| !symbol.name.starts_with(".L"));
+        let program = self.values.program;
+        let is_local = |id: &SymbolId| program.symbols[id.at()].is_local();
+        let (local, global): (Vec<_>, Vec<_>) = own.into_iter().partition(is_local);
+        self.entries.extend(local.into_iter().map(Entry::Own));
+        self.add_traps(slice);
+        self.locals = self.entries.len();
+        self.entries.extend(global.into_iter().map(Entry::Own));
+        let absent = self.absent_symbols(slice);
+        self.entries.extend(absent.into_iter().map(Entry::Own));
+        self.add_gates();
+    }
+
+    /// Symbols of a slice that mean something in the output, in the order of the inputs.
+    fn own_symbols(
+        &self,
+        slice: SliceId,
+        wanted: impl Fn(SymbolId, &Symbol<'d>) -> bool + Sync,
+    ) -> Vec<SymbolId> {
+        let program = self.values.program;
+        let objects = self.homes.objects(program, slice);
+        let found = objects.flat_map_iter(|range| {
+            range.filter(|id| {
+                let symbol = &program.symbols[id.at()];
+                self.is_present(*id, symbol) && wanted(*id, symbol)
+            })
+        });
+        found.collect()
+    }
+
+    /// It is defined in the output: a global one by this definition.
+    fn is_present(&self, id: SymbolId, symbol: &Symbol<'_>) -> bool {
+        let program = self.values.program;
+        if symbol.name.is_empty() || symbol.kind == elf::STT_SECTION {
+            return false;
+        }
+        let is_there = match symbol.home {
+            SymbolHome::Section(section) => {
+                let (section, _) = program.locate(section, symbol.value as i64);
+                self.homes.of(section).is_some()
+            }
+            SymbolHome::Absolute => true,
+            SymbolHome::Discarded | SymbolHome::Undefined => false,
+        };
+        is_there && (symbol.is_local() || program.definition(id) == Some(id))
+    }
+
+    /// Weak symbols that the slice refers to and nothing defines.
+    fn absent_symbols(&self, slice: SliceId) -> Vec<SymbolId> {
+        let program = self.values.program;
+        let objects = self.homes.objects(program, slice);
+        let absent = objects.flat_map_iter(|range| {
+            range.filter(|id| {
+                let symbol = &program.symbols[id.at()];
+                symbol.home == SymbolHome::Undefined
+                    && symbol.binding == elf::STB_WEAK
+                    && symbol.is_named()
+                    && program.definition(*id).is_none()
+            })
+        });
+        let mut absent: Vec<SymbolId> = absent.collect();
+        let mut seen = HashSet::new();
+        absent.retain(|id| seen.insert(program.symbols[id.at()].name));
+        absent
+    }
+
+    fn add_gates(&mut self) {
+        let gates = 0..self.values.functions.arrays.len();
+        self.entries
+            .extend(gates.map(|at| Entry::Gate(GateId::next(at))));
+    }
+
+    /// What is reached in place of code that an ISA does not have.
+    fn add_traps(&mut self, slice: SliceId) {
+        let traps = self.values.layout.traps.keys();
+        let mut traps: Vec<_> = traps.filter(|(s, _)| *s == slice).collect();
+        traps.sort();
+        let traps = traps
+            .into_iter()
+            .map(|(slice, gate)| Entry::Trap(*slice, *gate));
+        self.entries.extend(traps);
+    }
+
+    fn name(&self, entry: Entry) -> Cow<'d, str> {
+        let program = self.values.program;
+        let function = |gate: GateId| {
+            let function = self.values.functions.arrays[gate.at()].function;
+            self.pairing.entities[function.at()].name
+        };
+        match entry {
+            Entry::Own(id) => program.symbols[id.at()].name.into(),
+            Entry::Isa(slice) => program.isa(slice).name().into(),
+            Entry::Gate(gate) if self.scope == Scope::Image => function(gate).into(),
+            Entry::Gate(gate) => format!("{GATE_PREFIX}{}", function(gate)).into(),
+            // By the name of the function.
+            Entry::Trap(_, gate) => format!("{TRAP_PREFIX}{}", demangle(function(gate))).into(),
+        }
+    }
+
+    /// Writes the names of a chunk.
+    pub fn write_names(&self, chunk: usize, out: &mut [u8]) {
+        let mut rest = out;
+        for entry in &self.entries[self.chunks[chunk].entries.clone()] {
+            let name = self.name(*entry);
+            let (place, behind) = rest.split_at_mut(name.len() + 1);
+            place[..name.len()].copy_from_slice(name.as_bytes());
+            place[name.len()] = 0;
+            rest = behind;
+        }
+    }
+
+    /// Writes the entries of a chunk. `headers` has the header index of each section of the layout.
+    pub fn write(&self, chunk: usize, headers: &[u16], out: &mut [u8]) {
+        let Chunk { entries, names } = &self.chunks[chunk];
+        let mut name = names.start;
+        let places = out.chunks_exact_mut(ENTRY as usize);
+        for (at, place) in entries.clone().zip(places) {
+            let entry = self.entries[at];
+            let mut symbol = self.symbol(entry, at < self.locals, headers);
+            // Names of 4 GiB and more are refused by the plan of the file.
+            symbol.st_name = U32::new(LE, name as u32);
+            place.copy_from_slice(pod::bytes_of(&symbol));
+            name += self.name(entry).len() as u64 + 1;
+        }
+    }
+
+    fn symbol(&self, entry: Entry, local: bool, headers: &[u16]) -> Sym64<LE> {
+        let Values {
+            layout, program, ..
+        } = self.values;
+        let header = |home: Option<u16>| match home {
+            Some(home) => elf::SymbolSection(headers[usize::from(home)]),
+            None => elf::SHN_ABS,
+        };
+        let (kind, home, address, size) = match entry {
+            Entry::Own(id) => return self.own_symbol(id, local, headers),
+            Entry::Isa(_) => (STT_FILE, None, 0, 0),
+            Entry::Gate(gate) => {
+                let slice = match self.scope {
+                    Scope::Image => SliceId(0),
+                    Scope::Slice(slice) => slice,
+                };
+                let home = self.homes.gates.get(&slice).copied();
+                (STT_FUNC, home, layout.gate(gate), fat_image::GATE_SIZE)
+            }
+            Entry::Trap(slice, gate) => {
+                let size = program.isa(slice).trap().len() as u64;
+                let home = self.homes.traps.get(&(slice, gate)).copied();
+                (STT_FUNC, home, layout.traps[&(slice, gate)], size)
+            }
+        };
+        make_symbol((bind(local), kind), header(home), address, size)
+    }
+
+    fn own_symbol(&self, id: SymbolId, local: bool, headers: &[u16]) -> Sym64<LE> {
+        let Values {
+            layout, program, ..
+        } = self.values;
+        let symbol = &program.symbols[id.at()];
+        let home = match symbol.home {
+            SymbolHome::Section(section) => {
+                let (section, _) = program.locate(section, symbol.value as i64);
+                let home = self.homes.of(section).map(usize::from);
+                home.map_or(elf::SHN_ABS, |home| elf::SymbolSection(headers[home]))
+            }
+            SymbolHome::Absolute => elf::SHN_ABS,
+            SymbolHome::Discarded | SymbolHome::Undefined => elf::SHN_UNDEF,
+        };
+        let kind = match symbol.kind {
+            STT_COMMON => STT_OBJECT,
+            // Assemblers leave it open what a label is; for data it does not matter to anyone.
+            STT_NOTYPE if self.scope == Scope::Image && !is_code(program, symbol) => STT_OBJECT,
+            kind => kind,
+        };
+        let binding = if local {
+            elf::STB_LOCAL
+        } else {
+            symbol.binding
+        };
+        let address = layout.symbol_address(program, id).unwrap_or_default();
+        make_symbol(
+            (binding, kind),
+            home,
+            address,
+            layout.symbol_size(program, id),
+        )
+    }
 }
 
-fn is_code(program: &Program<'_>, symbol: SymbolId) -> bool {
-    match program.symbols[symbol.at()].home {
+fn bind(local: bool) -> elf::SymbolBind {
+    if local {
+        elf::STB_LOCAL
+    } else {
+        elf::STB_GLOBAL
+    }
+}
+
+fn make_symbol(
+    (binding, kind): (elf::SymbolBind, elf::SymbolType),
+    section: elf::SymbolSection,
+    value: u64,
+    size: u64,
+) -> Sym64<LE> {
+    Sym64 {
+        st_name: U32::new(LE, 0),
+        st_info: elf::SymbolInfo::new(binding, kind),
+        st_other: elf::SymbolOther(0),
+        st_shndx: U16::new(LE, section),
+        st_value: U64::new(LE, value),
+        st_size: U64::new(LE, size),
+    }
+}
+
+fn is_code(program: &Program<'_>, symbol: &Symbol<'_>) -> bool {
+    match symbol.home {
         SymbolHome::Section(section) => program.sections[section.at()].kind == SectionKind::Text,
         _ => false,
     }
@@ -110,49 +387,102 @@ fn shared_with_earlier(values: Values<'_, '_>, pairing: &Pairing<'_>, symbol: Sy
         .any(Option::is_some)
 }
 
-fn symbol<'d>(
-    values: Values<'_, 'd>,
-    id: SymbolId,
-    address: u64,
-    all_local: bool,
-) -> FileSymbol<'d> {
-    let program = values.program;
-    let symbol = &program.symbols[id.at()];
-    let kind = match symbol.kind {
-        STT_FUNC => STT_FUNC,
-        _ if is_code(program, id) => object::elf::STT_NOTYPE,
-        _ => STT_OBJECT,
-    };
-    let local = all_local || symbol.is_local();
-    FileSymbol {
-        name: symbol.name.into(),
-        address,
-        size: values.layout.symbol_size(program, id),
-        kind,
-        local,
+/// Which section of the layout everything went to, by its index there.
+#[derive(Debug)]
+pub struct Homes {
+    of_section: Vec<u16>,
+    gates: HashMap<SliceId, u16>,
+    traps: HashMap<(SliceId, GateId), u16>,
+    /// Per object: something of it is in the output.
+    objects: Vec<bool>,
+}
+
+const NOWHERE: u16 = u16::MAX;
+
+impl Homes {
+    /// Finds the homes of all sections.
+    pub fn find(sources: Sources<'_, '_>) -> Self {
+        let Values {
+            layout, program, ..
+        } = sources.values;
+        let mut homes = Self {
+            of_section: vec![NOWHERE; program.sections.len()],
+            gates: HashMap::new(),
+            traps: HashMap::new(),
+            objects: vec![false; program.objects.len()],
+        };
+        for (home, section) in layout.sections.iter().enumerate() {
+            // The headers of a file are counted by 16 bits, and those of an image by hundreds.
+            let home = home as u16;
+            for (item, _) in &section.items {
+                match *item {
+                    Item::Section(id) => homes.set(program, id, home),
+                    Item::Cluster(id) => {
+                        let members = &sources.clusters.clusters[id.at()].members;
+                        members
+                            .iter()
+                            .for_each(|(id, _)| homes.set(program, *id, home));
+                    }
+                    Item::Class(id) => {
+                        let members = &sources.sharing.classes[id.at()].members;
+                        members.iter().for_each(|id| homes.set(program, *id, home));
+                    }
+                    Item::Gates(slice) => {
+                        homes.gates.insert(slice, home);
+                    }
+                    Item::Trap(slice, gate) => {
+                        homes.traps.insert((slice, gate), home);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        homes
+    }
+
+    fn set(&mut self, program: &Program<'_>, section: SectionId, home: u16) {
+        self.of_section[section.at()] = home;
+        self.objects[program.sections[section.at()].object.at()] = true;
+    }
+
+    /// The section of the layout that an input section went to.
+    fn of(&self, section: SectionId) -> Option<u16> {
+        Some(self.of_section[section.at()]).filter(|home| *home != NOWHERE)
+    }
+
+    /// Something of an object is in the output.
+    pub fn has(&self, object: ObjectId) -> bool {
+        self.objects[object.at()]
+    }
+
+    /// The symbols of each object of a slice that is in the output with something.
+    fn objects<'p>(
+        &'p self,
+        program: &'p Program<'_>,
+        slice: SliceId,
+    ) -> impl IndexedParallelIterator<Item = SymbolIds> + 'p {
+        program
+            .objects
+            .par_iter()
+            .enumerate()
+            .map(move |(at, object)| {
+                let count = match self.objects[at] && object.slice == slice {
+                    true => object.elf.symbols.len() as u32,
+                    false => 0,
+                };
+                let first = object.first_symbol.0;
+                SymbolIds(first..first + count)
+            })
     }
 }
 
-/// What is reached in place of code that an ISA does not have, by the name of the function.
-fn traps<'d>(values: Values<'_, 'd>, pairing: &Pairing<'d>, slice: SliceId) -> Vec<FileSymbol<'d>> {
-    let mut traps: Vec<_> = values
-        .layout
-        .traps
-        .iter()
-        .filter(|((s, _), _)| *s == slice)
-        .collect();
-    traps.sort();
-    let named = traps.into_iter().map(|((_, gate), address)| {
-        let name = pairing.entities[values.functions.arrays[gate.at()].function.at()].name;
-        let size = values.program.isa(slice).trap().len() as u64;
-        let name = format!("no code: {}", demangle(name)).into();
-        FileSymbol {
-            name,
-            address: *address,
-            size,
-            kind: STT_FUNC,
-            local: true,
-        }
-    });
-    named.collect()
+/// Ids in a row.
+struct SymbolIds(Range<u32>);
+
+impl Iterator for SymbolIds {
+    type Item = SymbolId;
+
+    fn next(&mut self) -> Option<SymbolId> {
+        self.0.next().map(SymbolId)
+    }
 }
