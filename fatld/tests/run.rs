@@ -177,3 +177,21 @@ fn objects_of_two_compilers() {
         assert_eq!(link.ok().run_views(), [Some(42); 2], "clang for {isa}");
     }
 }
+
+#[test]
+fn an_address_taken_with_the_relocation_of_a_call() {
+    // As cranelift does.
+    let taken = r#"
+        int f(int);
+        __asm__(".text\n.globl taken\n.type taken, @function\ntaken:\n"
+                " .byte 0x48, 0x8d, 0x05\n .reloc ., R_X86_64_PLT32, f - 4\n .long 0\n ret");
+    "#;
+    let other = "int f(int); int (*taken(void))(int) { return f; }";
+    let main = r#"
+        int f(int x) { return x + 1; } int (*taken(void))(int); int (*volatile known)(int) = f;
+        int answer(void) { return taken() == known ? taken()(41) : 1; }
+    "#;
+    let link = Link::new().c("start", &start()).c_on(0, "taken", taken);
+    let link = link.c_on(1, "taken", other).c("main", main);
+    assert_eq!(link.ok().run_views(), [Some(42); 2]);
+}

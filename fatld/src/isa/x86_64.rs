@@ -87,13 +87,13 @@ impl Isa for X86_64 {
         RULES
     }
 
-    /// PLT32 is a branch. PC32 is one behind `e8`, `e9` and `0f 8x` (assemblers before PLT32 wrote it so), else it takes
-    /// the address. A GOT slot is called or jumped through by `ff 15` and `ff 25`; all other uses take the address.
+    /// PC32 and PLT32 are a branch behind `e8`, `e9` and `0f 8x`; else they take the address: assemblers before PLT32
+    /// wrote PC32 for calls, and cranelift writes PLT32 for `lea`. A GOT slot is called or jumped through by `ff 15` and
+    /// `ff 25`; all other uses take the address.
     fn role(&self, rule: &Rule, code: &[u8], offset: usize) -> Role {
         let before = |n: usize| offset.checked_sub(n).and_then(|at| code.get(at)).copied();
         let branch = match rule.raw {
-            R_PLT32 => true,
-            R_PC32 => {
+            R_PC32 | R_PLT32 => {
                 matches!(before(1), Some(0xe8 | 0xe9))
                     || (before(2) == Some(0x0f) && matches!(before(1), Some(0x80..=0x8f)))
             }
@@ -166,6 +166,8 @@ mod tests {
         assert_eq!(role(R_PC32, &[0xe8]), Role::Branch);
         assert_eq!(role(R_PC32, &[0x0f, 0x84]), Role::Branch);
         assert_eq!(role(R_PC32, &[0x48, 0x8d, 0x05]), Role::Address);
+        assert_eq!(role(R_PLT32, &[0xe9]), Role::Branch);
+        assert_eq!(role(R_PLT32, &[0x48, 0x8d, 0x3d]), Role::Address);
         assert_eq!(role(R_GOTPCREL, &[0xff, 0x15]), Role::Branch);
         assert_eq!(role(R_GOTPCREL, &[0x48, 0x8b, 0x05]), Role::Address);
         assert_eq!(role(R_GOTPCREL, &[]), Role::Address);
