@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use object::elf;
 
 use crate::error::{Place, Problem};
-use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
+use crate::ids::{ObjectId, SectionId, SliceId};
 use crate::isa::{Expression, Operand, Origin};
 use crate::program::{Program, Relocation, Section, SectionKind, SymbolHome, relocations};
 use crate::relocate::{Values, store_unchecked};
@@ -73,7 +73,7 @@ impl<'a, 'd> Debug<'a, 'd> {
         }
     }
 
-    /// Plans the debug sections of the objects of a slice that are in the output with something.
+    /// Plans the debug sections of the objects of a slice that have a part in the output.
     pub fn plan(
         values: Values<'a, 'd>,
         homes: &Homes,
@@ -195,24 +195,23 @@ impl<'a, 'd> Debug<'a, 'd> {
         field: &mut [u8],
     ) -> Result<(), Problem> {
         let (section, rule) = (&self.values.program.sections[id.at()], relocation.rule);
-        let value = self.value(relocation);
-        let value = match (rule.expression, value) {
+        let sum = self.sum(relocation);
+        let value = match (rule.expression, sum) {
             (expression, _) if expression.is_mark() => return Ok(()),
-            (Expression::Value(Operand::Symbol | Operand::DtpOffset, Origin::Zero), None) => {
-                tombstone(section.name)
-            }
-            (Expression::Value(Operand::Symbol, Origin::Zero), Some(value)) => {
+            (Expression::Value(Operand::Symbol, Origin::Zero), Sum::There(value)) => {
                 self.check(id, relocation, value)?
             }
-            (Expression::Value(Operand::DtpOffset, Origin::Zero), Some(value)) => self.check(
-                id,
-                relocation,
-                self.values.dtp_offset(section.slice, value) as u64,
-            )?,
-            (Expression::Value(Operand::Symbol, Origin::Place), value) => {
-                value.unwrap_or(0).wrapping_sub(place)
+            (Expression::Value(Operand::DtpOffset, Origin::Zero), Sum::There(value)) => {
+                let offset = self.values.dtp_offset(section.slice, value);
+                self.check(id, relocation, offset as u64)?
             }
-            (Expression::Add | Expression::Subtract, value) => value.unwrap_or(0),
+            (Expression::Value(Operand::Symbol | Operand::DtpOffset, Origin::Zero), _) => {
+                tombstone(section.name)
+            }
+            (Expression::Value(Operand::Symbol, Origin::Place), _) => {
+                sum.number().wrapping_sub(place)
+            }
+            (Expression::Add | Expression::Subtract, _) => sum.number(),
             _ => {
                 return Err(Problem::Unsupported {
                     place: self.values.program.place(id, relocation.offset),
@@ -244,19 +243,22 @@ impl<'a, 'd> Debug<'a, 'd> {
         })
     }
 
-    /// `S + A`, or nothing if that is not in the output.
-    fn value(&self, relocation: &Relocation) -> Option<u64> {
+    /// `S + A`
+    fn sum(&self, relocation: &Relocation) -> Sum {
         let Values {
             program, layout, ..
         } = self.values;
-        let id: SymbolId = program.definition(relocation.symbol)?;
+        let gone = Sum::Gone(relocation.addend as u64);
+        let Some(id) = program.definition(relocation.symbol) else {
+            return gone;
+        };
         let symbol = &program.symbols[id.at()];
         let section = match symbol.home {
             SymbolHome::Section(section) => section,
             SymbolHome::Absolute => {
-                return Some(symbol.value.wrapping_add_signed(relocation.addend));
+                return Sum::There(symbol.value.wrapping_add_signed(relocation.addend));
             }
-            SymbolHome::Discarded | SymbolHome::Undefined => return None,
+            SymbolHome::Discarded | SymbolHome::Undefined => return gone,
         };
         // What a section's symbol means is told by the addend only.
         let (inside, outside) = match symbol.kind {
@@ -264,19 +266,40 @@ impl<'a, 'd> Debug<'a, 'd> {
             _ => (0, relocation.addend),
         };
         let offset = symbol.value.wrapping_add_signed(inside);
-        let value = match self.placed[section.at()] {
-            Placed::At(base) => base.wrapping_add(offset),
+        let place = match self.placed[section.at()] {
+            Placed::At(base) => Some(base.wrapping_add(offset)),
             Placed::Merged(at, input) => {
-                let strings = self.sections[at as usize].strings.as_ref()?;
-                strings.offset(input as usize, offset)?
+                let strings = self.sections[at as usize].strings.as_ref();
+                strings.and_then(|strings| strings.offset(input as usize, offset))
             }
             Placed::Nowhere => {
                 let (piece, offset) = program.locate(section, offset as i64);
                 let offset = layout.shapes.moved(piece, offset);
-                layout.address(piece)?.wrapping_add_signed(offset)
+                layout
+                    .address(piece)
+                    .map(|at| at.wrapping_add_signed(offset))
             }
         };
-        Some(value.wrapping_add_signed(outside))
+        match place {
+            Some(place) => Sum::There(place.wrapping_add_signed(outside)),
+            None => Sum::Gone(offset.wrapping_add_signed(outside)),
+        }
+    }
+}
+
+/// `S + A` of a relocation.
+#[derive(Clone, Copy)]
+enum Sum {
+    /// What it means is in the output.
+    There(u64),
+    /// It is not; its offset in what is missing still gives distances.
+    Gone(u64),
+}
+
+impl Sum {
+    fn number(self) -> u64 {
+        let (Self::There(number) | Self::Gone(number)) = self;
+        number
     }
 }
 
@@ -321,7 +344,7 @@ impl DebugSection<'_> {
     }
 }
 
-/// Debug sections of objects that are in the output with something.
+/// Debug sections of objects that have a part in the output. What is said of code that is nowhere can be left out.
 fn sections<'p>(
     program: &'p Program<'_>,
     homes: &'p Homes,

@@ -393,7 +393,7 @@ pub struct Homes {
     of_section: Vec<u16>,
     gates: HashMap<SliceId, u16>,
     traps: HashMap<(SliceId, GateId), u16>,
-    /// Per object: something of it is in the output.
+    /// Per object: something of it is in the output, or there is nothing of it to be in memory.
     objects: Vec<bool>,
 }
 
@@ -409,8 +409,13 @@ impl Homes {
             of_section: vec![NOWHERE; program.sections.len()],
             gates: HashMap::new(),
             traps: HashMap::new(),
-            objects: vec![false; program.objects.len()],
+            objects: vec![true; program.objects.len()],
         };
+        for section in &program.sections {
+            if section.kind != SectionKind::Debug && section.size > 0 {
+                homes.objects[section.object.at()] = false;
+            }
+        }
         for (home, section) in layout.sections.iter().enumerate() {
             // The headers of a file are counted by 16 bits, and those of an image by hundreds.
             let home = home as u16;
@@ -450,12 +455,12 @@ impl Homes {
         Some(self.of_section[section.at()]).filter(|home| *home != NOWHERE)
     }
 
-    /// Something of an object is in the output.
+    /// Something of an object is in the output, or there is nothing of it to be in memory.
     pub fn has(&self, object: ObjectId) -> bool {
         self.objects[object.at()]
     }
 
-    /// The symbols of each object of a slice that is in the output with something.
+    /// The symbols of each object of a slice that has a part in the output.
     fn objects<'p>(
         &'p self,
         program: &'p Program<'_>,
