@@ -5,6 +5,7 @@
 //! It also works where one compiler put several data into one section (LLVM's GlobalMerge, C without
 //! `-fdata-sections`): the others' sections are then placed as that section dictates. Contradictions are problems.
 
+use crate::collect::Collections;
 use crate::error::{Problem, SliceView};
 use crate::ids::{ClusterId, SectionId, SymbolId};
 use crate::pair::Pairing;
@@ -44,7 +45,11 @@ impl Clusters {
 }
 
 /// Ties sections together by the data that slices share.
-pub fn find(program: &Program<'_>, pairing: &Pairing<'_>) -> Result<Clusters, Vec<Problem>> {
+pub fn find(
+    program: &Program<'_>,
+    pairing: &Pairing<'_>,
+    collections: &Collections<'_>,
+) -> Result<Clusters, Vec<Problem>> {
     let mut ties = Ties {
         parent: (0..program.sections.len() as u32)
             .map(|i| (SectionId(i), 0))
@@ -58,6 +63,7 @@ pub fn find(program: &Program<'_>, pairing: &Pairing<'_>) -> Result<Clusters, Ve
             .iter()
             .flatten()
             .filter_map(|s| home(program, *s))
+            .filter(|(_, section, _)| !collections.is_private(*section))
             .collect();
         for (symbol, section, _) in &homes {
             data[section.at()].push(*symbol);
@@ -71,6 +77,17 @@ pub fn find(program: &Program<'_>, pairing: &Pairing<'_>) -> Result<Clusters, Ve
             let distance = *offset as i64 - *other_offset as i64;
             if ties.tie(*section, *other_section, distance).is_err() {
                 problems.push(contradiction(program, entity.name, [*first, *other]));
+            }
+        }
+    }
+    for collection in collections.collections.iter().filter(|c| c.shared) {
+        for (at, first) in collection.sections[0].iter().enumerate() {
+            for section in collection.sections.iter().map(|sections| sections[at]) {
+                tied[section.at()] = true;
+                // A name that pairs another element with this one contradicts the order of the array.
+                if ties.tie(*first, section, 0).is_err() {
+                    problems.push(disorder(program, collection.name, [*first, section]));
+                }
             }
         }
     }
@@ -116,7 +133,11 @@ fn home(program: &Program<'_>, symbol: SymbolId) -> Option<(SymbolId, SectionId,
     let kind = program.sections[section.at()].kind;
     matches!(
         kind,
-        SectionKind::ReadOnly | SectionKind::Data | SectionKind::Bss
+        SectionKind::ReadOnly
+            | SectionKind::Data
+            | SectionKind::Bss
+            | SectionKind::Tls
+            | SectionKind::TlsBss
     )
     .then_some((symbol, section, offset as u64))
 }
@@ -141,6 +162,25 @@ fn contradiction(program: &Program<'_>, name: &str, symbols: [SymbolId; 2]) -> P
         what: "place among the data of its section",
         sides: sides.to_vec(),
         hint: Some("compile with one section per datum (-fdata-sections)"),
+    }
+}
+
+fn disorder(program: &Program<'_>, name: &str, sections: [SectionId; 2]) -> Problem {
+    let sides = sections.map(|id| {
+        let section = &program.sections[id.at()];
+        SliceView {
+            isa: program.isa(section.slice).name().to_owned(),
+            file: program.objects[section.object.at()].elf.file.clone(),
+            value: format!("{} bytes at this place", section.size),
+            source: None,
+            definition: None,
+        }
+    });
+    Problem::Mismatch {
+        symbol: name.to_owned(),
+        what: "order of elements",
+        sides: sides.to_vec(),
+        hint: Some("name the objects in the same order for every ISA"),
     }
 }
 

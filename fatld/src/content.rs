@@ -13,8 +13,10 @@ use zerocopy::IntoBytes;
 
 use crate::clusters::Clusters;
 use crate::error::{Place, Problem};
+use crate::frames;
 use crate::ids::{ClusterId, GateId, SectionId, SliceId, ThunkId};
 use crate::layout::{Item, OutputSection};
+use crate::program::Frame;
 use crate::relocate::Values;
 use crate::share::Sharing;
 
@@ -42,13 +44,13 @@ impl Sources<'_, '_> {
         let start = section.items.get(items.start).map_or(0, |(_, at)| *at);
         let (mut rest, mut offset) = (out, start);
         for at in items {
-            let (item, _) = section.items[at];
+            let (item, own) = section.items[at];
             let end = match section.items.get(at + 1) {
                 Some((_, next)) => *next,
                 None => section.size,
             };
             let (place, behind) = rest.split_at_mut((end - offset) as usize);
-            let made = self.item(item, place, &mut problems);
+            let made = self.item(item, section.address + own, place, &mut problems);
             self.pad(section, offset + made as u64, &mut place[made..]);
             (rest, offset) = (behind, end);
         }
@@ -71,8 +73,8 @@ impl Sources<'_, '_> {
         }
     }
 
-    /// Makes an item at the start of `out`. Returns how many bytes it has.
-    fn item(&self, item: Item, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
+    /// Makes an item, which has this address, at the start of `out`. Returns how many bytes it has.
+    fn item(&self, item: Item, address: u64, out: &mut [u8], problems: &mut Vec<Problem>) -> usize {
         match item {
             Item::Section(id) => self.input(id, out, problems),
             Item::Class(id) => {
@@ -88,6 +90,22 @@ impl Sources<'_, '_> {
             }
             Item::Got(slice) => self.got(slice, out),
             Item::Thunk(thunk) => self.thunk(thunk, out, problems),
+            Item::FrameHeader(slice) => {
+                let written = frames::write_header(self.values, slice, address, out);
+                problems.extend(written.err().map(|what| Problem::Unsupported {
+                    place: Place {
+                        file: "image".to_owned(),
+                        section: ".eh_frame_hdr".to_owned(),
+                        offset: 0,
+                    },
+                    what: what.to_owned(),
+                }));
+                out.len()
+            }
+            Item::FrameEnd => {
+                out[..frames::END].fill(0);
+                frames::END
+            }
             Item::Symbols(slice) => self.symbols(slice, out),
             Item::Names(slice) => self.names(slice, out),
             Item::Trap(slice, _) => {
@@ -134,6 +152,9 @@ impl Sources<'_, '_> {
             out.fill(0);
         } else {
             problems.extend(self.values.relocate(id, out));
+        }
+        if let Some(Frame::Description(common)) = program.sections[id.at()].frame {
+            problems.extend(frames::point(self.values, common, id, out));
         }
         out.len()
     }

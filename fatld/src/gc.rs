@@ -4,16 +4,19 @@
 //! function whose address is taken keeps its code everywhere. The walk turns each relocation of a live section into a
 //! [`Reference`], so that later phases need neither symbols nor instruction bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use object::elf::STB_WEAK;
 
 use crate::clusters::Clusters;
+use crate::collect::{self, Collections, End};
 use crate::error::{Error, Place, Problem, check};
-use crate::ids::{EntityId, SectionId, SliceId, SymbolId};
+use crate::frames;
+use crate::ids::{CollectionId, EntityId, SectionId, SliceId, SymbolId};
 use crate::isa::{Expression, Role};
-use crate::options::MissingCode;
+use crate::landmark::{self, Landmark};
+use crate::options::{MissingCode, Options};
 use crate::pair::Pairing;
 use crate::program::{Program, Relocation, SectionKind, SymbolHome};
 
@@ -42,6 +45,10 @@ pub enum Reference {
     WeakUndefined,
     /// The first byte of the image's header.
     ImageHeader,
+    /// An end of a collected array: of the one copy, or of the slice's own.
+    Bound(CollectionId, End, SliceId),
+    /// A place of the output that the linker names.
+    Landmark(Landmark, SliceId),
 }
 
 /// What is needed.
@@ -55,42 +62,67 @@ pub struct Live {
     pub taken: IndexMap<EntityId, BTreeMap<SliceId, Place>>,
     /// Entry symbol of each slice.
     pub entries: Vec<SymbolId>,
+    /// Something refers to the image's header.
+    pub image_header: bool,
 }
 
 /// Walks from the roots.
 pub fn mark(
     program: &Program<'_>,
     pairing: &Pairing<'_>,
+    collections: &Collections<'_>,
     clusters: &Clusters,
-    entry: &str,
-    missing: MissingCode,
+    options: &Options,
 ) -> Result<Live, Error> {
     let live = Live {
         sections: vec![false; program.sections.len()],
         references: vec![Vec::new(); program.sections.len()],
         taken: IndexMap::new(),
         entries: Vec::new(),
+        image_header: false,
     };
     let mut marker = Marker {
         program,
         pairing,
+        collections,
         clusters,
+        dependents: dependents(program),
+        gates: !options.is_plain(),
         live,
         queue: Vec::new(),
         problems: Vec::new(),
         undefined: IndexMap::new(),
     };
-    marker.roots(entry);
+    marker.roots(options);
     while let Some(section) = marker.queue.pop() {
         marker.visit(section);
     }
-    marker.finish(missing)
+    marker.finish(options.missing_code)
+}
+
+/// Frame descriptions of code, and sections that others are linked to.
+fn dependents(program: &Program<'_>) -> HashMap<SectionId, Vec<SectionId>> {
+    let frames = frames::of_code(program).into_iter();
+    let mut dependents: HashMap<SectionId, Vec<SectionId>> = frames
+        .map(|(code, frames)| (code, frames.iter().flat_map(|(d, c)| [*d, *c]).collect()))
+        .collect();
+    for (id, section) in program.sections() {
+        if let Some(linked_to) = section.linked_to {
+            dependents.entry(linked_to).or_default().push(id);
+        }
+    }
+    dependents
 }
 
 struct Marker<'a, 'd> {
     program: &'a Program<'d>,
     pairing: &'a Pairing<'d>,
+    collections: &'a Collections<'d>,
     clusters: &'a Clusters,
+    /// What is needed together with a section without being referred to by it.
+    dependents: HashMap<SectionId, Vec<SectionId>>,
+    /// A function's address is its gate's.
+    gates: bool,
     live: Live,
     queue: Vec<SectionId>,
     problems: Vec<Problem>,
@@ -98,8 +130,16 @@ struct Marker<'a, 'd> {
 }
 
 impl<'d> Marker<'_, 'd> {
-    fn roots(&mut self, entry: &str) {
+    fn roots(&mut self, options: &Options) {
         for slice in &self.program.slices {
+            for name in &options.undefined {
+                slice
+                    .definitions
+                    .get(name.as_str())
+                    .into_iter()
+                    .for_each(|symbol| self.need_symbol(*symbol));
+            }
+            let entry = options.entry.as_str();
             match slice.definitions.get(entry) {
                 Some(symbol) => {
                     self.live.entries.push(*symbol);
@@ -113,7 +153,13 @@ impl<'d> Marker<'_, 'd> {
             }
         }
         for (id, section) in self.program.sections() {
-            if section.retained && section.kind != SectionKind::Debug {
+            let kept = match section.kind {
+                SectionKind::Debug | SectionKind::Unwind => false,
+                _ => section.retained || !options.gc_sections,
+            };
+            let collection = self.collections.of(id);
+            let array = collection.is_some_and(|c| self.collections.collections[c.at()].retained);
+            if kept || array {
                 self.need(id);
             }
         }
@@ -124,6 +170,9 @@ impl<'d> Marker<'_, 'd> {
             return;
         }
         self.queue.push(section);
+        for dependent in self.dependents.remove(&section).unwrap_or_default() {
+            self.need(dependent);
+        }
         if let Some(cluster) = self.clusters.of(section) {
             let clusters = self.clusters;
             clusters.clusters[cluster.at()]
@@ -148,11 +197,18 @@ impl<'d> Marker<'_, 'd> {
             match reference {
                 Reference::Place { section, .. } => self.need(section),
                 Reference::Gate { function, .. } => self.take_address(function, id, relocation),
+                Reference::Bound(collection, ..) => self.need_collection(collection, section.slice),
                 _ => {}
             }
             references.push(reference);
         }
         self.live.references[id.at()] = references;
+    }
+
+    fn need_collection(&mut self, collection: CollectionId, slice: SliceId) {
+        let collections = self.collections;
+        let sections = &collections.collections[collection.at()].sections[slice.at()];
+        sections.iter().for_each(|section| self.need(*section));
     }
 
     fn refer(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
@@ -184,12 +240,21 @@ impl<'d> Marker<'_, 'd> {
         let program = self.program;
         let symbol = &program.symbols[relocation.symbol.at()];
         if symbol.name == fat_image::IMAGE_SYMBOL {
+            self.live.image_header = true;
             return Reference::ImageHeader;
+        }
+        let slice = program.sections[from.at()].slice;
+        if let Some((id, end)) = self.collections.bound(symbol.name) {
+            let home = collect::home(&self.collections.collections[id.at()], slice);
+            return Reference::Bound(id, end, home);
+        }
+        if let Some(landmark) = landmark::named(symbol.name) {
+            return Reference::Landmark(landmark, slice);
         }
         if symbol.binding == STB_WEAK {
             return Reference::WeakUndefined;
         }
-        let key = (program.sections[from.at()].slice, symbol.name);
+        let key = (slice, symbol.name);
         self.undefined
             .entry(key)
             .or_default()
@@ -208,7 +273,10 @@ impl<'d> Marker<'_, 'd> {
         let program = self.program;
         let symbol = &program.symbols[relocation.symbol.at()];
         if program.sections[section.at()].kind == SectionKind::Text {
-            if let Some((function, adjust)) = self.address_taken(from, relocation, section, value) {
+            if self.gates
+                && let Some((function, adjust)) =
+                    self.address_taken(from, relocation, section, value)
+            {
                 return Reference::Gate { function, adjust };
             }
             return Reference::Place {
@@ -222,10 +290,10 @@ impl<'d> Marker<'_, 'd> {
         } else {
             0
         };
-        let (piece, offset) = program.locate(section, value as i64 + addend);
+        let (piece, offset) = program.locate(section, (value as i64).wrapping_add(addend));
         Reference::Place {
             section: piece,
-            offset: offset - addend,
+            offset: offset.wrapping_sub(addend),
         }
     }
 
@@ -239,6 +307,9 @@ impl<'d> Marker<'_, 'd> {
         let (program, rule) = (self.program, relocation.rule);
         let source = &program.sections[from.at()];
         let isa = program.isa(source.slice);
+        if source.kind == SectionKind::Unwind {
+            return None;
+        }
         let in_code = source.kind == SectionKind::Text;
         let paired = matches!(
             rule.expression,

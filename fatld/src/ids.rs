@@ -59,3 +59,7 @@ index!(
     /// A thunk: code that leads a branch to where it does not reach.
     ThunkId
 );
+index!(
+    /// A collected array.
+    CollectionId
+);

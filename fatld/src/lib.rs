@@ -4,22 +4,27 @@
 //! reference, and returns a result of its own. `docs/design.md` has the rules a fat link obeys, `docs/image.md` the
 //! format of what comes out.
 
+pub mod classify;
 pub mod clusters;
+pub mod collect;
 pub mod content;
 pub mod debug;
 pub mod elf;
 pub mod error;
 pub mod evidence;
 pub mod file;
+pub mod frames;
 pub mod functions;
 pub mod gc;
 pub mod ids;
 pub mod inputs;
 pub mod isa;
 pub mod judge;
+pub mod landmark;
 pub mod layout;
 pub mod map;
 pub mod meaning;
+pub mod merge;
 pub mod options;
 pub mod output;
 pub mod pair;
@@ -32,6 +37,7 @@ pub mod share;
 pub mod source;
 pub mod strings;
 pub mod symtab;
+pub mod tails;
 pub mod verify;
 pub mod write;
 
@@ -97,29 +103,33 @@ fn link_candidates<'d>(
     let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.
     let pairing = pair::pair(&program);
-    let clusters = clusters::find(&program, &pairing).map_err(&refusal)?;
+    let collections = collect::collect(&program, &pairing).map_err(&refusal)?;
+    let clusters = clusters::find(&program, &pairing, &collections).map_err(&refusal)?;
     // What is needed, over all slices.
-    let live = gc::mark(
-        &program,
-        &pairing,
-        &clusters,
-        &options.entry,
-        options.missing_code,
-    )?;
+    let live = gc::mark(&program, &pairing, &collections, &clusters, options)?;
     let functions = functions::build(&program, &pairing, &live);
     // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
-    let sharing =
-        share::share(&program, &pairing, &clusters, &live, &functions).map_err(&refusal)?;
+    let sharing = share::share(
+        &program,
+        &pairing,
+        &collections,
+        &clusters,
+        &live,
+        &functions,
+    )
+    .map_err(&refusal)?;
     let report = judge::judge(&program, &live, &clusters)?;
     // Addresses, and with them the bytes: written straight into the files.
     let inputs = layout::Inputs {
         program: &program,
+        pairing: &pairing,
         clusters: &clusters,
+        collections: &collections,
         live: &live,
         functions: &functions,
         sharing: &sharing,
     };
-    let mut shapes = relax::Shapes::cheapest(&program, &live, true).map_err(Error::new)?;
+    let mut shapes = relax::Shapes::cheapest(&program, &live, options.relax).map_err(Error::new)?;
     let layout = loop {
         let layout = layout::lay_out(inputs, shapes, options)?;
         let values = relocate::Values {

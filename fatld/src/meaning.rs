@@ -4,9 +4,11 @@
 //! they need the tables of the phases that make those, and classes need the meanings of what they refer to.
 
 use crate::clusters::Clusters;
+use crate::collect::{Collections, End};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
-use crate::ids::{ClassId, ClusterId, GateId, SectionId};
+use crate::ids::{ClassId, ClusterId, CollectionId, GateId, SectionId, SliceId};
+use crate::landmark::Landmark;
 use crate::pair::Pairing;
 use crate::program::Program;
 
@@ -27,6 +29,10 @@ pub enum Meaning {
     Absolute(u64),
     /// The image's header, and an offset in it.
     ImageHeader(i64),
+    /// An end of a collected array, of the slice that stores it, and an offset from there.
+    Bound(CollectionId, End, SliceId, i64),
+    /// A place of the output, for one slice if it is another for each, and an offset from there.
+    Landmark(Landmark, Option<SliceId>, i64),
 }
 
 /// The tables that say what a reference means.
@@ -35,6 +41,8 @@ pub struct Context<'a, 'd> {
     pub program: &'a Program<'d>,
     /// Entities.
     pub pairing: &'a Pairing<'d>,
+    /// Collected arrays.
+    pub collections: &'a Collections<'d>,
     /// Clusters.
     pub clusters: &'a Clusters,
     /// What is needed.
@@ -56,6 +64,11 @@ impl Context<'_, '_> {
             }
             Reference::Absolute(value) => Meaning::Absolute(value.wrapping_add_signed(addend)),
             Reference::ImageHeader => Meaning::ImageHeader(addend),
+            Reference::Bound(id, end, home) => Meaning::Bound(id, end, home, addend),
+            Reference::Landmark(landmark, slice) => {
+                let own = matches!(landmark, Landmark::TextEnd | Landmark::Got).then_some(slice);
+                Meaning::Landmark(landmark, own, addend)
+            }
             Reference::Place { section, offset } => {
                 let offset = offset.wrapping_add(addend);
                 if let Some(cluster) = self.clusters.of(section) {

@@ -98,8 +98,10 @@ impl<'d> Pairing<'d> {
             let (slice, kind) = (program.slice_of(id), program.sections[section.at()].kind);
             let code = is_function(symbol);
             // Labels in code are places, not entities; notes and debug information are nobody's data.
-            if matches!(kind, SectionKind::Note | SectionKind::Debug)
-                || (kind == SectionKind::Text && !code)
+            if matches!(
+                kind,
+                SectionKind::Note | SectionKind::Debug | SectionKind::Unwind
+            ) || (kind == SectionKind::Text && !code)
             {
                 continue;
             }

@@ -6,11 +6,14 @@
 use indexmap::IndexMap;
 use object::elf;
 
-use crate::elf::{ElfObject, ElfSection, ElfSymbol, Home};
+use crate::classify::kind_of;
+use crate::elf::{ElfObject, ElfSymbol, Home};
 use crate::error::{Error, Place, Problem, check};
+use crate::frames;
 use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
 use crate::inputs::Candidate;
 use crate::isa::{Isa, Rule};
+use crate::merge::split;
 use crate::resolve::{Resolution, SymbolRef};
 
 /// All that takes part.
@@ -63,10 +66,25 @@ pub enum SectionKind {
     Data,
     /// Variables that begin as zero.
     Bss,
+    /// Initial bytes of thread-local variables.
+    Tls,
+    /// Thread-local variables that begin as zero.
+    TlsBss,
+    /// How to unwind the stack (`.eh_frame`).
+    Unwind,
     /// ELF notes for the loader.
     Note,
     /// Debug information and the like: not in memory.
     Debug,
+}
+
+/// A record of `.eh_frame`, a section of its own here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Common information entry.
+    Common,
+    /// Frame description entry, and the common entry it belongs to.
+    Description(SectionId),
 }
 
 /// A section, or a piece of a mergeable one.
@@ -98,6 +116,12 @@ pub struct Section<'d> {
     pub relocations: Vec<Relocation>,
     /// Pieces that took this section's place, by start.
     pub pieces: Vec<SectionId>,
+    /// The section that this one is about (`SHF_LINK_ORDER`): needed and ordered with it.
+    pub linked_to: Option<SectionId>,
+    /// It is one string of bytes that ends with a zero.
+    pub is_string: bool,
+    /// For a piece of `.eh_frame`: which record it is.
+    pub frame: Option<Frame>,
 }
 
 /// A relocation of known type.
@@ -161,74 +185,6 @@ impl Symbol<'_> {
             && !self.name.starts_with('$')
             && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
     }
-}
-
-/// LLVM's list of symbols whose address matters: for identical code folding only.
-const SHT_LLVM_ADDRSIG: elf::SectionType = elf::SectionType(0x6fff_4c03);
-
-/// Sections that are known and carry nothing into a static image that maps memory by its own note.
-fn carries_nothing(section: &ElfSection<'_>) -> bool {
-    section.flags.contains(elf::SHF_EXCLUDE)
-        || matches!(
-            section.name,
-            ".note.GNU-stack" | ".note.gnu.property" | ".comment" | ".eh_frame"
-        )
-        || matches!(
-            section.kind,
-            elf::SHT_NULL
-                | elf::SHT_SYMTAB
-                | elf::SHT_STRTAB
-                | elf::SHT_RELA
-                | elf::SHT_GROUP
-                | elf::SHT_SYMTAB_SHNDX
-        )
-        || section.kind == SHT_LLVM_ADDRSIG
-        || section.kind == elf::SHT_RISCV_ATTRIBUTES
-}
-
-fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKind>, Problem> {
-    let unsupported = |what: String| {
-        let place = Place {
-            file: file.to_owned(),
-            section: section.name.to_owned(),
-            offset: 0,
-        };
-        Err(Problem::Unsupported { place, what })
-    };
-    let has = |flag| section.flags.contains(flag);
-    if carries_nothing(section) {
-        return Ok(None);
-    }
-    if has(elf::SHF_TLS) {
-        return unsupported("thread-local storage".to_owned());
-    }
-    if has(elf::SHF_COMPRESSED) && has(elf::SHF_ALLOC) {
-        return unsupported("compressed sections in memory".to_owned());
-    }
-    Ok(Some(match section.kind {
-        elf::SHT_NOTE if has(elf::SHF_ALLOC) => SectionKind::Note,
-        elf::SHT_PROGBITS | elf::SHT_NOBITS | elf::SHT_NOTE | elf::SHT_X86_64_UNWIND
-            if !has(elf::SHF_ALLOC) =>
-        {
-            SectionKind::Debug
-        }
-        elf::SHT_PROGBITS if has(elf::SHF_EXECINSTR) => SectionKind::Text,
-        // Position-independent code keeps constants with addresses apart, so that a dynamic linker can relocate them.
-        elf::SHT_PROGBITS if section.name.starts_with(".data.rel.ro") => SectionKind::ReadOnly,
-        elf::SHT_PROGBITS if has(elf::SHF_WRITE) => SectionKind::Data,
-        elf::SHT_PROGBITS => SectionKind::ReadOnly,
-        elf::SHT_NOBITS if has(elf::SHF_EXECINSTR) => {
-            return unsupported("instructions without bytes".to_owned());
-        }
-        elf::SHT_NOBITS => SectionKind::Bss,
-        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY if section.size == 0 => {
-            return Ok(None);
-        }
-        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => {
-            return unsupported("arrays of constructors".to_owned());
-        }
-        other => return unsupported(format!("section type {other:#x}")),
-    }))
 }
 
 /// Puts all slices' objects into one set of tables.
@@ -367,6 +323,9 @@ impl<'d> Program<'d> {
             relocations,
             ..Section::empty(slice, object, index, input.name)
         });
+        if kind == SectionKind::Unwind {
+            return self.add_frames(whole, elf);
+        }
         if mergeable && self.sections[whole.at()].relocations.is_empty() && input.entry_size > 0 {
             let pieces = split(&elf.file, input)?;
             for (start, data) in pieces {
@@ -377,10 +336,46 @@ impl<'d> Program<'d> {
                     align: input.align,
                     size: data.len() as u64,
                     data,
+                    is_string: input.flags.contains(elf::SHF_STRINGS) && input.entry_size == 1,
                     ..Section::empty(slice, object, index, input.name)
                 });
                 self.sections[whole.at()].pieces.push(id);
             }
+        }
+        Ok(())
+    }
+
+    /// Makes a section of every record of `.eh_frame`, with the relocations that lie in it.
+    fn add_frames(&mut self, whole: SectionId, elf: &ElfObject<'_>) -> Result<(), Problem> {
+        let section = &self.sections[whole.at()];
+        let (slice, object, index, name) =
+            (section.slice, section.object, section.index, section.name);
+        let data = section.data;
+        let relocations = std::mem::take(&mut self.sections[whole.at()].relocations);
+        for record in frames::records(&elf.file, name, data)? {
+            let range = record.start..record.start + record.size;
+            let first = relocations.partition_point(|r| r.offset < range.start);
+            let own = relocations[first..]
+                .iter()
+                .take_while(|r| range.contains(&r.offset));
+            let own = own.map(|r| Relocation {
+                offset: r.offset - record.start,
+                ..*r
+            });
+            let common = record
+                .common
+                .map(|start| self.locate(whole, start as i64).0);
+            let id = SectionId::next(self.sections.len());
+            self.sections.push(Section {
+                kind: SectionKind::Unwind,
+                start: record.start,
+                size: record.size,
+                data: &data[range.start as usize..range.end as usize],
+                relocations: own.collect(),
+                frame: Some(common.map_or(Frame::Common, Frame::Description)),
+                ..Section::empty(slice, object, index, name)
+            });
+            self.sections[whole.at()].pieces.push(id);
         }
         Ok(())
     }
@@ -494,6 +489,9 @@ impl<'d> Section<'d> {
             retained: false,
             relocations: Vec::new(),
             pieces: Vec::new(),
+            linked_to: None,
+            is_string: false,
+            frame: None,
         }
     }
 }
@@ -535,43 +533,4 @@ pub fn relocations(
         })
     });
     known.collect()
-}
-
-/// Cuts a mergeable section into its strings or constants.
-pub fn split<'d>(file: &str, section: &ElfSection<'d>) -> Result<Vec<(u64, &'d [u8])>, Problem> {
-    let width = section.entry_size as usize;
-    let bad = |expected: String| Problem::Malformed {
-        place: Place {
-            file: file.to_owned(),
-            section: section.name.to_owned(),
-            offset: section.size,
-        },
-        expected,
-    };
-    if !section.data.len().is_multiple_of(width) {
-        return Err(bad(format!(
-            "a size that is a multiple of the entry size {width}"
-        )));
-    }
-    let mut out = Vec::new();
-    if !section.flags.contains(elf::SHF_STRINGS) {
-        out.extend(
-            section
-                .data
-                .chunks_exact(width)
-                .enumerate()
-                .map(|(i, piece)| ((i * width) as u64, piece)),
-        );
-        return Ok(out);
-    }
-    let (mut start, data) = (0, section.data);
-    while start < data.len() {
-        let end = data[start..]
-            .chunks_exact(width)
-            .position(|c| c.iter().all(|b| *b == 0));
-        let end = start + (end.ok_or_else(|| bad("a terminated string".to_owned()))? + 1) * width;
-        out.push((start as u64, &data[start..end]));
-        start = end;
-    }
-    Ok(out)
 }

@@ -22,7 +22,7 @@ pub struct Shapes {
     of_section: Vec<Option<Box<Shape>>>,
     thunks: Vec<Thunk>,
     thunk_of: HashMap<(SectionId, usize), ThunkId>,
-    thunks_after: BTreeMap<SectionId, Vec<ThunkId>>,
+    thunks_beside: BTreeMap<SectionId, Vec<ThunkId>>,
 }
 
 /// A thunk: where a relocation would lead if its branch reached so far.
@@ -167,7 +167,7 @@ impl Shapes {
             of_section,
             thunks: Vec::new(),
             thunk_of: HashMap::new(),
-            thunks_after: BTreeMap::new(),
+            thunks_beside: BTreeMap::new(),
         })
     }
 
@@ -263,7 +263,7 @@ impl Shapes {
     fn add_thunk(&mut self, thunk: Thunk) {
         let id = ThunkId::next(self.thunks.len());
         self.thunk_of.insert(thunk.branch, id);
-        self.thunks_after
+        self.thunks_beside
             .entry(thunk.branch.0)
             .or_default()
             .push(id);
@@ -307,9 +307,9 @@ impl Shapes {
         self.thunk_of.get(&(section, relocation)).copied()
     }
 
-    /// The thunks behind a section.
-    pub fn thunks_after(&self, section: SectionId) -> &[ThunkId] {
-        self.thunks_after.get(&section).map_or(&[], Vec::as_slice)
+    /// The thunks that stand beside a section.
+    pub fn thunks_beside(&self, section: SectionId) -> &[ThunkId] {
+        self.thunks_beside.get(&section).map_or(&[], Vec::as_slice)
     }
 
     /// A thunk.

@@ -65,6 +65,8 @@ impl Values<'_, '_> {
             Reference::Nothing | Reference::WeakUndefined => 0,
             Reference::Absolute(value) => value,
             Reference::ImageHeader => self.layout.header,
+            Reference::Bound(collection, end, slice) => self.layout.bound(collection, end, slice),
+            Reference::Landmark(landmark, slice) => self.layout.landmark(landmark, slice),
             Reference::Gate { function, adjust } => self
                 .layout
                 .gate(self.functions.gate(function))
@@ -136,6 +138,11 @@ impl Values<'_, '_> {
         }
     }
 
+    /// `S + A` of a section's relocation.
+    pub fn target(&self, section: SectionId, relocation: usize) -> u64 {
+        self.sum(&self.site(section, relocation))
+    }
+
     /// The value of a relocation fits what stands at its place.
     pub fn fits(&self, section: SectionId, relocation: usize) -> bool {
         let site = self.site(section, relocation);
@@ -154,7 +161,7 @@ impl Values<'_, '_> {
         let (section, at) = self.layout.shapes.thunk(thunk).branch;
         let slice = self.program.sections[section.at()].slice;
         let kind = self.program.isa(slice).thunk()?;
-        let target = self.sum(&self.site(section, at));
+        let target = self.target(section, at);
         (kind.write)(out, self.layout.thunk(thunk), target).then_some(())
     }
 

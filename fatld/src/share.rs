@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::clusters::Clusters;
+use crate::collect::Collections;
 use crate::error::Problem;
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
@@ -16,6 +17,7 @@ use crate::isa::Expression;
 use crate::meaning::{Context, Meaning};
 use crate::pair::Pairing;
 use crate::program::{Program, SectionKind};
+use crate::tails;
 use crate::verify::verify;
 
 /// Read-only atoms with the same content.
@@ -27,6 +29,8 @@ pub struct Class {
     pub align: u64,
     /// Every slice has one.
     pub shared: bool,
+    /// It is a string that another one ends with, at an offset of that one.
+    pub tail_of: Option<(ClassId, u64)>,
 }
 
 /// The result: classes, and clusters proved equal.
@@ -58,6 +62,7 @@ struct Content {
 pub fn share(
     program: &Program<'_>,
     pairing: &Pairing<'_>,
+    collections: &Collections<'_>,
     clusters: &Clusters,
     live: &Live,
     functions: &Functions,
@@ -66,12 +71,14 @@ pub fn share(
     let mut context = Context {
         program,
         pairing,
+        collections,
         clusters,
         live,
         functions,
         class_of,
     };
-    let classes = context.classify();
+    let mut classes = context.classify();
+    tails::find(program, &mut classes);
     let problems: Vec<_> = clusters
         .clusters
         .iter()
@@ -94,6 +101,7 @@ impl Context<'_, '_> {
         self.live.sections[section.at()]
             && found.kind == SectionKind::ReadOnly
             && !found.retained
+            && self.collections.of(section).is_none()
             && !self.clusters.is_named(section)
     }
 
@@ -127,6 +135,7 @@ impl Context<'_, '_> {
                         members: Vec::new(),
                         align: 1,
                         shared: false,
+                        tail_of: None,
                     });
                     ClassId::next(classes.len() - 1)
                 });

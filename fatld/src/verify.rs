@@ -8,7 +8,7 @@ use crate::clusters::Cluster;
 use crate::error::{Problem, SliceView, demangle};
 use crate::ids::{SectionId, SliceId, SymbolId};
 use crate::meaning::{Context, Meaning};
-use crate::program::Relocation;
+use crate::program::{Relocation, Section, SectionKind};
 
 /// Compares every slice's part of a live cluster with the first slice's.
 pub fn verify(context: &Context<'_, '_>, cluster: &Cluster) -> Vec<Problem> {
@@ -48,9 +48,17 @@ struct Side {
 struct Part {
     start: u64,
     size: u64,
-    writable: bool,
+    kind: &'static str,
     /// Initial bytes, with zero where addresses go; what is behind them is zero.
     bytes: Vec<u8>,
+}
+
+fn kind_name(section: &Section<'_>) -> &'static str {
+    match section.kind {
+        SectionKind::Tls | SectionKind::TlsBss => "thread-local",
+        _ if section.writable => "writable",
+        _ => "read-only",
+    }
 }
 
 impl Side {
@@ -103,7 +111,7 @@ impl Verifier<'_, '_> {
             side.parts.push(Part {
                 start: *start,
                 size: section.size,
-                writable: section.writable,
+                kind: kind_name(section),
                 bytes,
             });
         }
@@ -119,16 +127,8 @@ impl Verifier<'_, '_> {
 
     fn compare_kinds(&self, a: &Side, b: &Side) -> Option<Problem> {
         let (first, other) = (a.parts.first()?, b.parts.first()?);
-        let name = |part: &Part| {
-            if part.writable {
-                "writable"
-            } else {
-                "read-only"
-            }
-            .to_owned()
-        };
-        let values = [name(first), name(other)];
-        (first.writable != other.writable)
+        let values = [first.kind.to_owned(), other.kind.to_owned()];
+        (first.kind != other.kind)
             .then(|| self.mismatch(first.start, "kind", [a.slice, b.slice], values))
     }
 
