@@ -5,12 +5,14 @@
 //! does not have get the values that readers of DWARF skip, as lld gives them: 1 in `.debug_loc` and `.debug_ranges`,
 //! where 0 ends a list, all ones in `.debug_names`, and 0 elsewhere.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use indexmap::IndexMap;
 use object::elf;
+use rayon::prelude::*;
 
-use crate::error::{Place, Problem};
+use crate::error::Problem;
 use crate::ids::{ObjectId, SectionId, SliceId};
 use crate::isa::{Expression, Operand, Origin};
 use crate::program::{Program, Relocation, Section, SectionKind, SymbolHome, relocations};
@@ -80,21 +82,17 @@ impl<'a, 'd> Debug<'a, 'd> {
         slice: SliceId,
     ) -> Result<Self, Vec<Problem>> {
         let program = values.program;
-        let mut outputs: IndexMap<&'d str, Gathered<'d>> = IndexMap::new();
+        let mut outputs: IndexMap<&'d str, Gathered> = IndexMap::new();
         let mut problems = Vec::new();
         for id in sections(program, homes, slice) {
             let section = &program.sections[id.at()];
             let kind = program.objects[section.object.at()].elf.sections[section.index].kind;
             let output = outputs.entry(section.name);
             let output = output.or_insert_with(|| Gathered::new(kind));
-            match strings_of(program, section) {
-                Ok(Some(data)) => output.strings.push((id, data)),
-                Ok(None) => output.others.push(id),
-                Err(problem) => problems.push(problem),
+            match can_merge(program, section) {
+                true => output.strings.push(id),
+                false => output.others.push(id),
             }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
         }
         let mut debug = Self {
             values,
@@ -102,12 +100,16 @@ impl<'a, 'd> Debug<'a, 'd> {
             placed: vec![Placed::Nowhere; program.sections.len()],
         };
         for (name, gathered) in outputs {
-            debug.add(name, gathered);
+            problems.extend(debug.add(name, gathered));
         }
-        Ok(debug)
+        if problems.is_empty() {
+            Ok(debug)
+        } else {
+            Err(problems)
+        }
     }
 
-    fn add(&mut self, name: &'d str, gathered: Gathered<'d>) {
+    fn add(&mut self, name: &'d str, gathered: Gathered) -> Vec<Problem> {
         let program = self.values.program;
         let index = self.sections.len() as u32;
         let mut section = DebugSection {
@@ -120,12 +122,19 @@ impl<'a, 'd> Debug<'a, 'd> {
             contributions: Vec::with_capacity(gathered.others.len()),
             parts: Vec::new(),
         };
+        let mut problems = Vec::new();
         if !gathered.strings.is_empty() {
-            let data: Vec<_> = gathered.strings.iter().map(|(_, data)| *data).collect();
-            let strings = Strings::merge(&data);
-            for (input, (id, _)) in gathered.strings.iter().enumerate() {
+            let strings = gathered.strings.par_iter();
+            let strings: Vec<_> = strings.map(|id| strings_of(program, *id)).collect();
+            let mut contents = Vec::with_capacity(strings.len());
+            for (input, (id, strings)) in gathered.strings.iter().zip(strings).enumerate() {
                 self.placed[id.at()] = Placed::Merged(index, input as u32);
+                match strings {
+                    Ok(strings) => contents.push(strings),
+                    Err(problem) => problems.push(problem),
+                }
             }
+            let strings = Strings::merge(contents);
             for (part, size) in strings.parts().enumerate() {
                 section.parts.push((section.size, Part::Strings(part)));
                 section.size += size;
@@ -139,6 +148,7 @@ impl<'a, 'd> Debug<'a, 'd> {
             self.placed[id.at()] = Placed::At(base);
         }
         self.sections.push(section);
+        problems
     }
 
     /// Makes a part of a section, up to where the next one begins.
@@ -157,10 +167,16 @@ impl<'a, 'd> Debug<'a, 'd> {
         for (id, base) in contributions {
             let at = (base - start) as usize;
             out[written..at].fill(0);
-            let data = self.values.program.sections[id.at()].data;
-            written = at + data.len();
+            let contents = match contents(self.values.program, *id) {
+                Ok(contents) => contents,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            written = at + contents.len();
             let place = &mut out[at..written];
-            place.copy_from_slice(data);
+            place.copy_from_slice(&contents);
             problems.extend(self.relocate(*id, *base, place));
         }
         out[written..].fill(0);
@@ -304,13 +320,13 @@ impl Sum {
 }
 
 /// What has one name.
-struct Gathered<'d> {
+struct Gathered {
     kind: elf::SectionType,
-    strings: Vec<(SectionId, &'d [u8])>,
+    strings: Vec<SectionId>,
     others: Vec<SectionId>,
 }
 
-impl Gathered<'_> {
+impl Gathered {
     fn new(kind: elf::SectionType) -> Self {
         Self {
             kind,
@@ -340,7 +356,8 @@ impl DebugSection<'_> {
         }
         self.contributions.push((id, base));
         self.align = self.align.max(input.align);
-        self.size = base + input.data.len() as u64;
+        let in_file = if input.data.is_empty() { 0 } else { input.size };
+        self.size = base + in_file;
     }
 }
 
@@ -357,36 +374,29 @@ fn sections<'p>(
     sections.filter(|id| program.sections[id.at()].kind == SectionKind::Debug)
 }
 
-/// The bytes of a section of strings that can be merged.
-fn strings_of<'d>(
-    program: &Program<'d>,
-    section: &Section<'d>,
-) -> Result<Option<&'d [u8]>, Problem> {
+/// What an input section holds.
+fn contents<'d>(program: &Program<'d>, id: SectionId) -> Result<Cow<'d, [u8]>, Problem> {
+    let section = &program.sections[id.at()];
+    let elf = program.objects[section.object.at()].elf;
+    elf.sections[section.index].contents(&elf.file)
+}
+
+/// It is a section of strings that can be merged.
+fn can_merge(program: &Program<'_>, section: &Section<'_>) -> bool {
     let elf = program.objects[section.object.at()].elf;
     let input = &elf.sections[section.index];
-    let place = || Place {
-        file: elf.file.clone(),
-        section: section.name.to_owned(),
-        offset: 0,
-    };
-    if input.flags.contains(elf::SHF_COMPRESSED) {
-        let what = "compressed debug information in a view".to_owned();
-        return Err(Problem::Unsupported {
-            place: place(),
-            what,
-        });
-    }
-    let mergeable = input.flags.contains(elf::SHF_MERGE | elf::SHF_STRINGS)
+    input.flags.contains(elf::SHF_MERGE | elf::SHF_STRINGS)
         && input.entry_size == 1
         && input.relocations.is_none()
-        && u32::try_from(input.data.len()).is_ok();
-    if !mergeable {
-        return Ok(None);
-    }
-    match section.data.last() {
-        Some(0) | None => Ok(Some(section.data)),
+        && u32::try_from(input.size).is_ok()
+}
+
+fn strings_of<'d>(program: &Program<'d>, id: SectionId) -> Result<Cow<'d, [u8]>, Problem> {
+    let strings = contents(program, id)?;
+    match strings.last() {
+        Some(0) | None => Ok(strings),
         Some(_) => Err(Problem::Malformed {
-            place: place(),
+            place: program.place(id, strings.len() as u64),
             expected: "a terminated string".to_owned(),
         }),
     }

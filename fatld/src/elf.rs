@@ -3,8 +3,11 @@
 //! Every offset, size, index and name of a file is checked here and nowhere else; the phases behind this one index
 //! with what they get. A file that contradicts itself is refused with the place and what the ELF specification wants.
 
+use std::borrow::Cow;
+
 use object::elf;
 use object::read::elf::{FileHeader, Rela, SectionHeader, Sym};
+use object::read::{CompressedData, CompressionFormat};
 use object::{LittleEndian as LE, SectionIndex};
 
 use crate::error::{Place, Problem};
@@ -36,14 +39,16 @@ pub struct ElfSection<'d> {
     pub kind: elf::SectionType,
     /// `sh_flags`.
     pub flags: elf::SectionFlags,
-    /// `sh_addralign`, at least 1.
+    /// `sh_addralign`, at least 1; that of the contents if they are compressed.
     pub align: u64,
-    /// `sh_size`.
+    /// `sh_size`, or the size of the contents if they are compressed.
     pub size: u64,
     /// `sh_entsize`.
     pub entry_size: u64,
     /// Bytes; empty for `SHT_NOBITS`.
     pub data: &'d [u8],
+    /// How the bytes are compressed, if they are: [`ElfSection::contents`] has what they mean.
+    pub compression: Option<CompressionFormat>,
     /// Header index of its relocations, if it has some.
     pub relocations: Option<usize>,
 }
@@ -156,7 +161,22 @@ fn read_sections<'d>(
         let name = str::from_utf8(name)
             .map_err(|_| malformed(file, "section names", at, "names in UTF-8"))?;
         let bytes = section.data(LE, data).map_err(|e| bad(name, 0, e))?;
-        let align = section.sh_addralign(LE).max(1);
+        let (mut align, mut size) = (section.sh_addralign(LE).max(1), section.sh_size(LE));
+        let (bytes, compression) = match section.sh_flags(LE).contains(elf::SHF_COMPRESSED) {
+            true => {
+                let (header, bytes, format) = compression(bytes).ok_or_else(|| {
+                    malformed(
+                        file,
+                        name,
+                        0,
+                        "a header of zlib or zstd, and a size that data of this kind can have",
+                    )
+                })?;
+                (align, size) = (header.ch_addralign.get(LE).max(1), header.ch_size.get(LE));
+                (bytes, Some(format))
+            }
+            false => (bytes, None),
+        };
         if !align.is_power_of_two() || align > 1 << 32 {
             return Err(malformed(
                 file,
@@ -165,7 +185,6 @@ fn read_sections<'d>(
                 format!("an alignment that is a power of two, found {align:#x}"),
             ));
         }
-        let size = section.sh_size(LE);
         if size > MAX_SECTION {
             return Err(malformed(
                 file,
@@ -182,10 +201,42 @@ fn read_sections<'d>(
             size,
             entry_size: section.sh_entsize(LE),
             data: bytes,
+            compression,
             relocations: None,
         });
     }
     Ok(sections)
+}
+
+/// No compressed debug section of a compiler comes near this ratio; a header that claims more is damaged.
+const MAX_COMPRESSION: u64 = 1 << 12;
+
+/// The header of a compressed section, what is compressed, and how.
+fn compression(bytes: &[u8]) -> Option<(&elf::CompressionHeader64<LE>, &[u8], CompressionFormat)> {
+    let (header, data) = object::pod::from_bytes::<elf::CompressionHeader64<LE>>(bytes).ok()?;
+    let format = match header.ch_type.get(LE) {
+        elf::ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
+        elf::ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
+        _ => return None,
+    };
+    let most = (data.len() as u64).saturating_mul(MAX_COMPRESSION);
+    (header.ch_size.get(LE) <= most).then_some((header, data, format))
+}
+
+impl<'d> ElfSection<'d> {
+    /// What the bytes mean, decompressed if they are compressed.
+    pub fn contents(&self, file: &str) -> Result<Cow<'d, [u8]>, Problem> {
+        let Some(format) = self.compression else {
+            return Ok(Cow::Borrowed(self.data));
+        };
+        let compressed = CompressedData {
+            format,
+            data: self.data,
+            uncompressed_size: self.size,
+        };
+        let contents = compressed.decompress();
+        contents.map_err(|e| malformed(file, self.name, 0, e.to_string()))
+    }
 }
 
 /// Gives each section the header index of its relocations.

@@ -3,6 +3,7 @@
 //! Strings are spread over a fixed number of shards by their hash, and each shard keeps its strings in the order in which
 //! the inputs have them: shards can be made by as many threads as there are, and the result does not depend on it.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,13 +20,13 @@ const SHARD_SHIFT: u32 = u32::BITS - SHARDS.trailing_zeros();
 #[derive(Debug)]
 pub struct Strings<'d> {
     inputs: Vec<Input<'d>>,
-    shards: Vec<Shard<'d>>,
+    shards: Vec<Shard>,
 }
 
 /// An input's section and its strings.
 #[derive(Debug)]
 struct Input<'d> {
-    data: &'d [u8],
+    data: Cow<'d, [u8]>,
     pieces: Vec<Piece>,
     /// Indexes of the pieces, by shard.
     order: Vec<u32>,
@@ -43,16 +44,17 @@ struct Piece {
 
 /// Strings whose hashes begin alike.
 #[derive(Debug, Default)]
-struct Shard<'d> {
+struct Shard {
     start: u64,
     size: u64,
-    strings: Vec<&'d [u8]>,
+    /// Where each string is found first: input and piece.
+    strings: Vec<(u32, u32)>,
 }
 
 impl<'d> Strings<'d> {
     /// Merges sections of strings. Each is shorter than 4 GiB, and its last string ends with a NUL.
-    pub fn merge(sections: &[&'d [u8]]) -> Self {
-        let inputs: Vec<_> = sections.par_iter().map(|data| Input::cut(data)).collect();
+    pub fn merge(sections: Vec<Cow<'d, [u8]>>) -> Self {
+        let inputs: Vec<_> = sections.into_par_iter().map(Input::cut).collect();
         let shards = (0..SHARDS).into_par_iter();
         let mut shards: Vec<_> = shards.map(|shard| Shard::merge(shard, &inputs)).collect();
         let mut start = 0;
@@ -86,7 +88,8 @@ impl<'d> Strings<'d> {
     /// Writes a part of the merged section.
     pub fn write(&self, part: usize, out: &mut [u8]) {
         let mut rest = out;
-        for string in &self.shards[part].strings {
+        for (input, piece) in &self.shards[part].strings {
+            let string = self.inputs[*input as usize].string(*piece as usize);
             let (place, behind) = rest.split_at_mut(string.len());
             place.copy_from_slice(string);
             rest = behind;
@@ -99,10 +102,10 @@ fn shard_of(hash: u32) -> usize {
 }
 
 impl<'d> Input<'d> {
-    fn cut(data: &'d [u8]) -> Self {
+    fn cut(data: Cow<'d, [u8]>) -> Self {
         let mut pieces = Vec::new();
         let (mut start, mut shards) = (0, [0; SHARDS + 1]);
-        for end in memchr::memchr_iter(0, data) {
+        for end in memchr::memchr_iter(0, &data) {
             let hash = (FxBuildHasher.hash_one(&data[start..=end]) >> 32) as u32;
             shards[shard_of(hash) + 1] += 1;
             pieces.push(Piece {
@@ -129,15 +132,15 @@ impl<'d> Input<'d> {
         }
     }
 
-    fn string(&self, piece: usize) -> &'d [u8] {
+    fn string(&self, piece: usize) -> &[u8] {
         let end = self.pieces.get(piece + 1);
         let end = end.map_or(self.data.len(), |next| next.start as usize);
         &self.data[self.pieces[piece].start as usize..end]
     }
 }
 
-impl<'d> Shard<'d> {
-    fn merge(shard: usize, inputs: &[Input<'d>]) -> Self {
+impl Shard {
+    fn merge(shard: usize, inputs: &[Input<'_>]) -> Self {
         /// A string that the shard has.
         struct Known {
             hash: u32,
@@ -147,12 +150,13 @@ impl<'d> Shard<'d> {
         let mut known: HashTable<Known> = HashTable::new();
         let mut merged = Self::default();
         let spread = |hash: u32| u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for input in inputs {
+        for (input_index, input) in inputs.iter().enumerate() {
             let own = input.shards[shard] as usize..input.shards[shard + 1] as usize;
             for at in &input.order[own] {
                 let (piece, string) = (&input.pieces[*at as usize], input.string(*at as usize));
                 let is_same = |other: &Known| {
-                    other.hash == piece.hash && merged.strings[other.index as usize] == string
+                    let (input, at) = merged.strings[other.index as usize];
+                    other.hash == piece.hash && inputs[input as usize].string(at as usize) == string
                 };
                 let entry = known.entry(spread(piece.hash), is_same, |other| spread(other.hash));
                 let moved = match entry {
@@ -165,7 +169,7 @@ impl<'d> Shard<'d> {
                             moved,
                             index: merged.strings.len() as u32,
                         });
-                        merged.strings.push(string);
+                        merged.strings.push((input_index as u32, *at));
                         merged.size += string.len() as u64;
                         moved
                     }
@@ -180,6 +184,14 @@ impl<'d> Shard<'d> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn merge(sections: &[&[u8]]) -> Vec<u8> {
+        made(&Strings::merge(cows(sections)))
+    }
+
+    fn cows<'d>(sections: &[&'d [u8]]) -> Vec<Cow<'d, [u8]>> {
+        sections.iter().map(|data| Cow::Borrowed(*data)).collect()
+    }
 
     fn made(strings: &Strings<'_>) -> Vec<u8> {
         let mut bytes = vec![0xa5; strings.size() as usize];
@@ -198,7 +210,7 @@ mod tests {
         let words: Vec<String> = (0..2000).map(|i| format!("word{}\0", i % 700)).collect();
         let sections: Vec<Vec<u8>> = words.chunks(70).map(|c| c.concat().into_bytes()).collect();
         let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
-        let strings = Strings::merge(&sections);
+        let strings = Strings::merge(cows(&sections));
         let bytes = made(&strings);
         let once: usize = words[..700].iter().map(String::len).sum();
         assert_eq!(bytes.len(), once);
@@ -219,8 +231,7 @@ mod tests {
         let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
         let at = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            pool.expect("threads")
-                .install(|| made(&Strings::merge(&sections)))
+            pool.expect("threads").install(|| merge(&sections))
         };
         assert!(at(1) == at(8));
     }

@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 
 use gimli::{AttributeValue, DebugLine, DebugLineOffset, EndianSlice, LineRow, LittleEndian};
 use object::elf;
-use object::read::{CompressedData, CompressionFormat};
 
 use crate::elf::{ElfObject, Home};
 use crate::error::SourceLine;
@@ -72,7 +71,7 @@ impl<'d> Tables<'d> {
 
 /// A debug section with its relocations applied, if all of them are known.
 fn relocated<'d>(object: &ElfObject<'d>, isa: &dyn Isa, index: usize) -> Option<Cow<'d, [u8]>> {
-    let mut bytes = contents(object, index)?;
+    let mut bytes = object.sections[index].contents(&object.file).ok()?;
     for relocation in object.relocations(index).ok()? {
         let rule = isa.rule(relocation.kind)?;
         if rule.expression == Expression::Mark {
@@ -92,34 +91,6 @@ fn relocated<'d>(object: &ElfObject<'d>, isa: &dyn Isa, index: usize) -> Option<
         store_unchecked(rule, field, start.wrapping_add_signed(relocation.addend));
     }
     Some(bytes)
-}
-
-/// No compressed debug section of a compiler comes near this ratio; a header that claims more is damaged.
-const MAX_COMPRESSION: u64 = 1 << 12;
-
-fn contents<'d>(object: &ElfObject<'d>, index: usize) -> Option<Cow<'d, [u8]>> {
-    let section = &object.sections[index];
-    if !section.flags.contains(elf::SHF_COMPRESSED) {
-        return Some(Cow::Borrowed(section.data));
-    }
-    let (header, data) =
-        object::pod::from_bytes::<elf::CompressionHeader64<object::LittleEndian>>(section.data)
-            .ok()?;
-    let format = match header.ch_type.get(object::LittleEndian) {
-        elf::ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
-        elf::ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
-        _ => return None,
-    };
-    let uncompressed_size = header.ch_size.get(object::LittleEndian);
-    if uncompressed_size > (data.len() as u64).saturating_mul(MAX_COMPRESSION) {
-        return None;
-    }
-    let compressed = CompressedData {
-        format,
-        data,
-        uncompressed_size,
-    };
-    compressed.decompress().ok()
 }
 
 /// Spots, and what was found for them.
