@@ -224,9 +224,11 @@ impl Collection<'_> {
                 .map(|id| &program.sections[id.at()])
         };
         let slices = 0..program.slices.len();
+        // Position-independent code keeps constants with addresses in sections that are flagged as writable: only what
+        // every slice flags so is written.
         let written = slices
             .clone()
-            .any(|slice| sections(slice).any(|s| s.writable));
+            .all(|slice| sections(slice).any(|s| s.writable));
         if self.shared || !written || slices.len() < 2 {
             return None;
         }
@@ -262,7 +264,7 @@ fn is_alike(
     b: &Section<'_>,
 ) -> bool {
     let text = a.kind == SectionKind::Text || b.kind == SectionKind::Text;
-    let shape = |s: &Section<'_>| (s.kind, s.writable, s.size, s.data.len());
+    let shape = |s: &Section<'_>| (s.size, s.data.len());
     if text || shape(a) != shape(b) {
         return false;
     }

@@ -8,7 +8,7 @@ use crate::clusters::Cluster;
 use crate::error::{Problem, SliceView, demangle};
 use crate::ids::{SectionId, SliceId, SymbolId};
 use crate::meaning::{Context, Meaning};
-use crate::program::{Relocation, Section, SectionKind};
+use crate::program::{Relocation, SectionKind};
 
 /// Compares every slice's part of a live cluster with the first slice's.
 pub fn verify(context: &Context<'_, '_>, cluster: &Cluster) -> Vec<Problem> {
@@ -51,14 +51,6 @@ struct Part {
     kind: &'static str,
     /// Initial bytes, with zero where addresses go; what is behind them is zero.
     bytes: Vec<u8>,
-}
-
-fn kind_name(section: &Section<'_>) -> &'static str {
-    match section.kind {
-        SectionKind::Tls | SectionKind::TlsBss => "thread-local",
-        _ if section.writable => "writable",
-        _ => "read-only",
-    }
 }
 
 impl Side {
@@ -111,11 +103,22 @@ impl Verifier<'_, '_> {
             side.parts.push(Part {
                 start: *start,
                 size: section.size,
-                kind: kind_name(section),
+                kind: self.kind_name(*id),
                 bytes,
             });
         }
         side
+    }
+
+    fn kind_name(&self, id: SectionId) -> &'static str {
+        let section = &self.context.program.sections[id.at()];
+        match section.kind {
+            SectionKind::Tls | SectionKind::TlsBss => "thread-local",
+            // Whether an array is written is for all of its elements to say.
+            _ if self.context.collections.of(id).is_some() => "collected",
+            _ if section.writable => "writable",
+            _ => "read-only",
+        }
     }
 
     fn compare(&self, a: &Side, b: &Side) -> Option<Problem> {

@@ -74,6 +74,7 @@ fn same_as_lld(isa: &'static str, version: &str) {
         .c_with("main", PROGRAM, flags)
         .c_with("more", "int more(int argument) { return argument; }", flags)
         .arg("--image-base=0x100000")
+        .arg("--gc-sections")
         .ok();
     let ours = dump(&linked.link.image());
     let theirs = dump(&lld(&linked.link, isa, &["start", "main", "more"]));
