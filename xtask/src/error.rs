@@ -61,6 +61,26 @@ pub enum Error {
         /// Its status.
         status: ExitStatus,
     },
+    /// A tool of the benchmark failed.
+    #[error("{program} failed:\n{said}")]
+    Tool {
+        /// Which one.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// The benchmark has no compiler flags for an ISA.
+    #[error("no kernel can be generated for {isa}: x86_64, riscv64 and aarch64 are known")]
+    UnknownIsa {
+        /// As it was called.
+        isa: String,
+    },
+    /// This program does not stand where cargo puts it.
+    #[error("{} does not stand in cargo's target folder", program.display())]
+    NoTarget {
+        /// Where it stands.
+        program: std::path::PathBuf,
+    },
     /// The server never said that it listens.
     #[error("the program did not write `{words}`: {source}\n{consoles}")]
     NotReady {

@@ -1,8 +1,9 @@
-//! The project's commands: `cargo xtask demo` and `cargo xtask test`.
+//! The project's commands: `cargo xtask demo`, `cargo xtask test` and `cargo xtask bench`.
 //!
 //! Each does everything from a machine with nothing but cargo, git and a C compiler: it installs what is missing, or
 //! says how, builds, and runs. Nothing is skipped because it is missing.
 
+mod bench;
 mod check;
 mod demo;
 mod error;
@@ -37,6 +38,15 @@ enum Subcommands {
     },
     /// Run all tests, then the demo's check
     Test,
+    /// Measure what users wait for
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Link generated kernels by fatld and by the linkers that are installed, and print their costs as ratios
+    Link(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +57,7 @@ fn main() -> ExitCode {
         Subcommands::Demo { check: false, port } => demo::serve(port),
         Subcommands::Demo { check: true, port } => demo::check(port),
         Subcommands::Test => test::run(),
+        Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
