@@ -20,6 +20,8 @@ type Header = elf::FileHeader64<LE>;
 pub struct ElfObject<'d> {
     /// Its name, with the archive member in parentheses.
     pub file: String,
+    /// All its bytes.
+    pub data: &'d [u8],
     /// `e_flags`.
     pub flags: elf::FileFlags,
     /// All section headers, the null section included, so that ELF's own indexes hold.
@@ -68,6 +70,8 @@ pub struct ElfSymbol<'d> {
     pub kind: elf::SymbolType,
     /// `STB_…`
     pub binding: elf::SymbolBind,
+    /// `STV_…`
+    pub visibility: elf::SymbolVisibility,
     /// Section header of its file's name that precedes it, as an index into the symbols (`STT_FILE`).
     pub source: Option<u32>,
 }
@@ -135,6 +139,7 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
     let groups = read_groups(&file, &table, &sections, &symbols)?;
     Ok(ElfObject {
         flags: header.e_flags.get(LE),
+        data,
         file,
         sections,
         symbols,
@@ -370,6 +375,7 @@ fn read_symbols<'d>(
             size: symbol.st_size(LE),
             kind: symbol.st_type(),
             binding: symbol.st_bind(),
+            visibility: symbol.st_visibility(),
             source: source.filter(|_| symbol.st_bind() == elf::STB_LOCAL),
         });
         let last = out.last_mut().expect("just pushed");
@@ -452,7 +458,41 @@ fn read_groups<'d>(
     Ok(groups)
 }
 
-impl ElfObject<'_> {
+/// Stands for a file's name where the command line itself needs or defines a symbol.
+pub const COMMAND_LINE: &str = "command line";
+
+impl<'d> ElfObject<'d> {
+    /// An object without sections, of names and the addresses of those that are defined.
+    pub fn of_command_line(symbols: impl Iterator<Item = (&'d str, Option<u64>)>) -> Self {
+        let global = |(name, value): (&'d str, Option<u64>)| ElfSymbol {
+            name,
+            home: value.map_or(Home::Undefined, |_| Home::Absolute),
+            value: value.unwrap_or_default(),
+            size: 0,
+            kind: elf::STT_NOTYPE,
+            binding: elf::STB_GLOBAL,
+            visibility: elf::STV_DEFAULT,
+            source: None,
+        };
+        let null = ElfSymbol {
+            binding: elf::STB_LOCAL,
+            ..global(("", None))
+        };
+        Self {
+            file: COMMAND_LINE.to_owned(),
+            data: &[],
+            flags: elf::FileFlags(0),
+            sections: Vec::new(),
+            symbols: [null].into_iter().chain(symbols.map(global)).collect(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// It stands for the command line: there is no file.
+    pub fn is_command_line(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// The relocations of a section, by offset.
     pub fn relocations(&self, section: usize) -> Result<Vec<ElfRelocation>, Problem> {
         let owner = &self.sections[section];

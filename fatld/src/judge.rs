@@ -26,7 +26,7 @@ pub fn judge(
         program
             .objects
             .iter()
-            .filter(move |o| o.slice.at() == slice)
+            .filter(move |o| o.slice.at() == slice && !o.elf.is_command_line())
     };
     let sides = program.slices.iter().enumerate().map(|(at, slice)| {
         let objects = objects_of(at).map(|o| ObjectFile {

@@ -4,6 +4,7 @@
 //! reference, and returns a result of its own. `docs/design.md` has the rules a fat link obeys, `docs/image.md` the
 //! format of what comes out.
 
+pub mod archive;
 pub mod classify;
 pub mod clusters;
 pub mod collect;
@@ -25,6 +26,7 @@ pub mod layout;
 pub mod map;
 pub mod meaning;
 pub mod merge;
+pub mod names;
 pub mod options;
 pub mod output;
 pub mod pair;
@@ -46,6 +48,8 @@ use std::io::Write;
 
 pub use error::{Error, Problem};
 use options::{Command, Options};
+use rayon::prelude::*;
+use resolve::ResolvedSlice;
 
 /// Runs the linker with a command line, program name left out. Prints nothing when it succeeds, unless the command line
 /// asks for a text.
@@ -77,28 +81,37 @@ pub fn link_image(options: &Options) -> Result<(), Error> {
 
 /// The same, onto files that are full of the byte `background` first: for tests that every byte is written.
 pub fn link_image_over(options: &Options, background: u8) -> Result<(), Error> {
-    read_and_link(options, background).map_err(|error| error.limited_to(options.error_limit))
+    if options.verbose {
+        say(&options::version())?;
+    }
+    let link = || {
+        read_and_link(options, background).map_err(|error| error.limited_to(options.error_limit))
+    };
+    let Some(threads) = options.threads else {
+        return link();
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.get())
+        .build();
+    let pool = pool.map_err(|e| Problem::Usage(format!("--threads={threads}: {e}")))?;
+    pool.install(link)
 }
 
 fn read_and_link(options: &Options, background: u8) -> Result<(), Error> {
-    // The files of each slice, taken apart into objects.
+    // The files of each slice, taken apart into what they offer.
     let files = inputs::open(&options.slices)?;
-    let candidates = inputs::read(&files)?;
-    link_candidates(options, &files, &candidates, background).map_err(|error| {
-        let isas = files.iter().map(|slice| slice.isa);
-        let offers: Vec<_> = isas.zip(candidates.iter().map(Vec::as_slice)).collect();
-        source::explain(error.limited_to(options.error_limit), &offers)
-    })
+    let inputs = inputs::read(&files, options)?;
+    link_inputs(options, &inputs, background)
+        .map_err(|error| source::explain(error.limited_to(options.error_limit), &inputs))
 }
 
-fn link_candidates<'d>(
+fn link_inputs<'d>(
     options: &'d Options,
-    files: &'d [inputs::SliceFiles],
-    candidates: &'d [Vec<inputs::Candidate<'d>>],
+    inputs: &'d [inputs::Inputs<'d>],
     background: u8,
 ) -> Result<(), Error> {
     // Which objects take part in each slice, and what its names mean.
-    let slices = resolve_all(options, files, candidates)?;
+    let slices = resolve_all(options, inputs)?;
     let program = program::build(&slices)?;
     let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.
@@ -162,23 +175,28 @@ fn link_candidates<'d>(
     output::write(sources, &pairing, options, texts.collect(), background)
 }
 
-type ResolvedSlice<'d> = (
-    &'static dyn isa::Isa,
-    &'d [inputs::Candidate<'d>],
-    resolve::Resolution<'d>,
-);
-
 fn resolve_all<'d>(
     options: &'d Options,
-    files: &'d [inputs::SliceFiles],
-    candidates: &'d [Vec<inputs::Candidate<'d>>],
+    inputs: &'d [inputs::Inputs<'d>],
 ) -> Result<Vec<ResolvedSlice<'d>>, Error> {
+    let resolved: Vec<_> = inputs
+        .par_iter()
+        .map(|inputs| resolve::resolve(inputs, options))
+        .collect();
     let (mut slices, mut problems) = (Vec::new(), Vec::new());
-    for (slice, candidates) in files.iter().zip(candidates) {
-        match resolve::resolve(slice.isa.name(), candidates, &[&options.entry]) {
-            Ok(resolution) => slices.push((slice.isa, candidates.as_slice(), resolution)),
+    for result in resolved {
+        match result {
+            Ok(slice) => slices.push(slice),
             Err(more) => problems.extend(more),
         }
     }
-    error::check(problems).map(|()| slices)
+    error::check(problems)?;
+    if options.trace {
+        let objects = slices.iter().flat_map(|slice| &slice.objects);
+        let files = objects.filter(|object| !object.elf.is_command_line());
+        say(&files
+            .map(|object| format!("{}\n", object.elf.file))
+            .collect::<String>())?;
+    }
+    Ok(slices)
 }

@@ -18,6 +18,7 @@ use crate::ids::SliceId;
 use crate::isa::Isa;
 use draft::Draft;
 use flags::{Action, Flag, Value};
+pub use help::version;
 
 /// What the command line asks for.
 #[derive(Debug)]

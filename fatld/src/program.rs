@@ -3,7 +3,6 @@
 //! Objects, sections and symbols of all slices stand in one vector each and name one another by index. The tables do
 //! not change after this phase: later phases borrow them and return results of their own.
 
-use indexmap::IndexMap;
 use object::elf;
 
 use crate::classify::kind_of;
@@ -11,10 +10,10 @@ use crate::elf::{ElfObject, ElfSymbol, Home};
 use crate::error::{Error, Place, Problem, check};
 use crate::frames;
 use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
-use crate::inputs::Candidate;
 use crate::isa::{Isa, Rule};
 use crate::merge::split;
-use crate::resolve::{Resolution, SymbolRef};
+use crate::names::NameMap;
+use crate::resolve::{ResolvedSlice, SymbolRef};
 
 /// All that takes part.
 #[derive(Debug)]
@@ -27,6 +26,8 @@ pub struct Program<'d> {
     pub sections: Vec<Section<'d>>,
     /// All symbols.
     pub symbols: Vec<Symbol<'d>>,
+    /// By symbol: what defines it.
+    definitions: Vec<Option<SymbolId>>,
 }
 
 /// One ISA's part.
@@ -35,7 +36,7 @@ pub struct Slice<'d> {
     /// Its ISA.
     pub isa: &'static dyn Isa,
     /// Its global names and their definitions.
-    pub definitions: IndexMap<&'d str, SymbolId>,
+    pub definitions: NameMap<'d, SymbolId>,
     /// `e_flags` of an output of this slice.
     pub flags: elf::FileFlags,
 }
@@ -188,68 +189,64 @@ impl Symbol<'_> {
 }
 
 /// Puts all slices' objects into one set of tables.
-pub fn build<'d>(
-    slices: &[(&'static dyn Isa, &'d [Candidate<'d>], Resolution<'d>)],
-) -> Result<Program<'d>, Error> {
+pub fn build<'d>(slices: &'d [ResolvedSlice<'d>]) -> Result<Program<'d>, Error> {
     let mut program = Program {
         slices: Vec::new(),
         objects: Vec::new(),
         sections: Vec::new(),
         symbols: Vec::new(),
+        definitions: Vec::new(),
     };
     let mut problems = Vec::new();
-    for (index, (isa, candidates, resolution)) in slices.iter().enumerate() {
+    for (index, resolved) in slices.iter().enumerate() {
         let slice = SliceId::next(index);
-        let mut ids = vec![None; candidates.len()];
-        for (at, discarded) in resolution.included.iter().zip(&resolution.discarded) {
-            ids[*at] = Some(ObjectId::next(program.objects.len()));
-            problems.extend(program.add_object(slice, *isa, &candidates[*at], discarded));
+        let first_object = program.objects.len();
+        for object in 0..resolved.objects.len() {
+            problems.extend(program.add_object(slice, resolved, object));
         }
-        let definition = |by: &SymbolRef| {
-            let object = ids[by.candidate].expect("only included objects define");
-            SymbolId(program.objects[object.at()].first_symbol.0 + by.symbol as u32)
-        };
-        let definitions = resolution
-            .definitions
-            .iter()
-            .map(|(name, by)| (*name, definition(by)))
-            .collect();
-        let objects = resolution.included.iter().map(|at| &candidates[*at].object);
-        let flags: Vec<_> = objects.clone().map(|o| o.flags).collect();
-        let flags = isa.merge_flags(&flags).unwrap_or_else(|(expected, found)| {
+        program.define(resolved, first_object);
+        let flags = merge_flags(resolved).unwrap_or_else(|problem| {
+            problems.push(problem);
+            elf::FileFlags(0)
+        });
+        program.slices[index].flags = flags;
+    }
+    check(problems).map(|()| program)
+}
+
+/// `e_flags` of an output of a slice.
+fn merge_flags(resolved: &ResolvedSlice<'_>) -> Result<elf::FileFlags, Problem> {
+    let objects = resolved.objects.iter().map(|object| object.elf);
+    let objects = objects.filter(|elf| !elf.is_command_line());
+    let flags: Vec<_> = objects.clone().map(|o| o.flags).collect();
+    resolved
+        .isa
+        .merge_flags(&flags)
+        .map_err(|(expected, found)| {
             let odd = objects.clone().find(|o| o.flags == found);
-            let file = odd.map(|o| o.file.clone()).unwrap_or_default();
-            problems.push(Problem::Malformed {
+            Problem::Malformed {
                 place: Place {
-                    file,
+                    file: odd.map(|o| o.file.clone()).unwrap_or_default(),
                     section: "ELF header".to_owned(),
                     offset: 48,
                 },
                 expected: format!(
                     "e_flags that go with {expected:#x} of the other objects, found {found:#x}"
                 ),
-            });
-            elf::FileFlags(0)
-        });
-        program.slices.push(Slice {
-            isa: *isa,
-            definitions,
-            flags,
-        });
-    }
-    check(problems).map(|()| program)
+            }
+        })
 }
 
 impl<'d> Program<'d> {
     fn add_object(
         &mut self,
         slice: SliceId,
-        isa: &'static dyn Isa,
-        candidate: &'d Candidate<'d>,
-        discarded: &[usize],
+        resolved: &'d ResolvedSlice<'d>,
+        object: usize,
     ) -> Vec<Problem> {
         let id = ObjectId::next(self.objects.len());
-        let elf = &candidate.object;
+        let (isa, own) = (resolved.isa, &resolved.objects[object]);
+        let elf = own.elf;
         let first_symbol = SymbolId::next(self.symbols.len());
         let mut sections = vec![None; elf.sections.len()];
         let mut problems = Vec::new();
@@ -257,7 +254,7 @@ impl<'d> Program<'d> {
             .sections
             .iter()
             .enumerate()
-            .filter(|(i, _)| !discarded.contains(i))
+            .filter(|(i, _)| !own.is_discarded(*i))
         {
             match kind_of(&elf.file, input) {
                 Ok(Some(kind)) => {
@@ -275,19 +272,23 @@ impl<'d> Program<'d> {
         self.objects.push(Object {
             slice,
             elf,
-            data: candidate.data,
+            data: elf.data,
             sections,
             first_symbol,
         });
-        // A common symbol becomes a zeroed section of its own.
+        // The largest common symbol of a name becomes a zeroed section of its own.
         for at in first_symbol.at()..self.symbols.len() {
             let symbol = &elf.symbols[at - first_symbol.at()];
-            if symbol.home == Home::Common {
+            let by = SymbolRef {
+                object,
+                symbol: at - first_symbol.at(),
+            };
+            if let Some(align) = resolved.common_alignments.get(&by) {
                 let section = SectionId::next(self.sections.len());
                 self.sections.push(Section {
                     kind: SectionKind::Bss,
                     writable: true,
-                    align: symbol.value,
+                    align: *align,
                     size: symbol.size,
                     ..Section::empty(slice, id, 0, "COMMON")
                 });
@@ -295,6 +296,48 @@ impl<'d> Program<'d> {
             }
         }
         problems
+    }
+
+    /// Says of every symbol of a slice what defines it.
+    fn define(&mut self, resolved: &ResolvedSlice<'d>, first_object: usize) {
+        let id_of = |by: SymbolRef, objects: &[Object<'_>]| {
+            SymbolId(objects[first_object + by.object].first_symbol.0 + by.symbol as u32)
+        };
+        let objects = &self.objects;
+        let definitions: Vec<Option<SymbolId>> = resolved
+            .names
+            .values()
+            .map(|definition| definition.map(|d| id_of(d.by, objects)))
+            .collect();
+        for (object, own) in objects[first_object..].iter().zip(&resolved.objects) {
+            for symbol in 0..own.elf.symbols.len() {
+                let id = SymbolId(object.first_symbol.0 + symbol as u32);
+                let home = self.symbols[id.at()].home;
+                self.definitions.push(match own.name(symbol) {
+                    Some(name) => definitions[name],
+                    None => (home != SymbolHome::Undefined).then_some(id),
+                });
+            }
+        }
+        let names = resolved.names.keys().zip(&definitions);
+        let defined = names.filter_map(|(name, by)| by.map(|by| (*name, by)));
+        self.slices.push(Slice {
+            isa: resolved.isa,
+            definitions: defined.collect(),
+            flags: elf::FileFlags(0),
+        });
+        for (alias, target) in &resolved.aliases {
+            let target = &self.symbols[id_of(*target, &self.objects).at()];
+            let (home, value, size, kind) = (target.home, target.value, target.size, target.kind);
+            let alias = &mut self.symbols[id_of(*alias, &self.objects).at()];
+            (alias.home, alias.value, alias.size, alias.kind) = (home, value, size, kind);
+        }
+        for root in &resolved.roots {
+            let root = &self.symbols[id_of(*root, &self.objects).at()];
+            if let SymbolHome::Section(section) = root.home {
+                self.sections[section.at()].retained = true;
+            }
+        }
     }
 
     fn add_section(
@@ -411,14 +454,7 @@ impl<'d> Program<'d> {
 
     /// The symbol that defines what `symbol` means, if anything does.
     pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
-        let found = &self.symbols[symbol.at()];
-        if found.is_local() {
-            return (found.home != SymbolHome::Undefined).then_some(symbol);
-        }
-        self.slices[self.slice_of(symbol).at()]
-            .definitions
-            .get(found.name)
-            .copied()
+        self.definitions[symbol.at()]
     }
 
     /// The section, or piece of it, at `offset`, and the offset in that.

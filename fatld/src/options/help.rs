@@ -33,8 +33,8 @@ pub(super) fn text() -> String {
     out
 }
 
-/// The version.
-pub(super) fn version() -> String {
+/// The linker's name and version, as `--version` prints them.
+pub fn version() -> String {
     format!("fatld {}\n", env!("CARGO_PKG_VERSION"))
 }
 

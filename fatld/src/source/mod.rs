@@ -16,7 +16,7 @@ use crate::elf::{ElfObject, ElfSymbol, Home};
 use crate::error::{Error, Place, Problem, SourceLine};
 use crate::evidence::{Container, Evidence, Surroundings};
 use crate::ids::SymbolId;
-use crate::inputs::Candidate;
+use crate::inputs::Inputs;
 use crate::isa::Isa;
 use crate::program::Program;
 
@@ -98,11 +98,8 @@ fn definition<'a>(program: &Program<'a>, symbol: SymbolId) -> Definition<'a> {
     }
 }
 
-/// A slice's ISA and all objects it offers.
-pub type Offer<'a> = (&'static dyn Isa, &'a [Candidate<'a>]);
-
 /// Adds to a refusal what the inputs tell about it.
-pub fn explain(error: Error, offers: &[Offer<'_>]) -> Error {
+pub fn explain(error: Error, slices: &[Inputs<'_>]) -> Error {
     let (shown, _) = error.shown();
     let places: BTreeSet<&Place> = shown
         .iter()
@@ -110,8 +107,8 @@ pub fn explain(error: Error, offers: &[Offer<'_>]) -> Error {
         .map(|(_, place)| place)
         .collect();
     let evidence = Evidence {
-        fat: offers.len() > 1,
-        places: surroundings(&places, offers),
+        fat: slices.len() > 1,
+        places: surroundings(&places, slices),
     };
     error.explained_by(evidence)
 }
@@ -120,19 +117,19 @@ pub fn explain(error: Error, offers: &[Offer<'_>]) -> Error {
 #[derive(Clone, Copy)]
 struct Owner<'a> {
     isa: &'static dyn Isa,
-    candidate: &'a Candidate<'a>,
+    object: &'a ElfObject<'a>,
 }
 
-fn surroundings(places: &BTreeSet<&Place>, offers: &[Offer<'_>]) -> BTreeMap<Place, Surroundings> {
+fn surroundings(places: &BTreeSet<&Place>, slices: &[Inputs<'_>]) -> BTreeMap<Place, Surroundings> {
     let files: BTreeSet<&str> = places.iter().map(|place| place.file.as_str()).collect();
     let mut owners: HashMap<&str, Vec<Owner<'_>>> = HashMap::new();
-    for (isa, candidates) in offers {
-        for candidate in *candidates {
-            let file = candidate.object.file.as_str();
+    for slice in slices {
+        for object in slice.objects() {
+            let file = object.file.as_str();
             if files.contains(file) {
                 let owner = Owner {
-                    isa: *isa,
-                    candidate,
+                    isa: slice.isa,
+                    object,
                 };
                 owners.entry(file).or_default().push(owner);
             }
@@ -154,7 +151,7 @@ fn surroundings(places: &BTreeSet<&Place>, offers: &[Offer<'_>]) -> BTreeMap<Pla
 
 impl Owner<'_> {
     fn surroundings(&self, places: &[&Place]) -> Vec<Surroundings> {
-        let object = &self.candidate.object;
+        let object = self.object;
         let spots: Vec<_> = places.iter().map(|place| self.spot(place)).collect();
         let around: Vec<_> = spots
             .iter()
@@ -166,7 +163,7 @@ impl Owner<'_> {
         let variables: Vec<_> = around.iter().flatten().copied().collect();
         let variables = variables.iter().map(|symbol| Definition {
             object,
-            data: self.candidate.data,
+            data: object.data,
             symbol: *symbol,
         });
         let mut declared = declarations(&variables.collect::<Vec<_>>()).into_iter();
@@ -193,7 +190,7 @@ impl Owner<'_> {
 
     /// The section of a place, if its name and size leave no doubt.
     fn spot(&self, place: &Place) -> Option<lines::Spot> {
-        let sections = self.candidate.object.sections.iter().enumerate();
+        let sections = self.object.sections.iter().enumerate();
         let mut found = sections.filter(|(_, s)| s.name == place.section && place.offset < s.size);
         let (index, _) = found.next()?;
         found.next().is_none().then_some((index, place.offset))
