@@ -206,7 +206,7 @@ impl Planner<'_> {
             let header = Header {
                 name: self.name(&file_section.name),
                 kind: section_type(section),
-                flags: section_flags(file_section.flags),
+                flags: section_flags(file_section.flags, section.is_tls),
                 address: section.address,
                 offset,
                 size: section.size,
@@ -348,12 +348,13 @@ fn section_type(section: &OutputSection) -> elf::SectionType {
     }
 }
 
-fn section_flags(region: u32) -> elf::SectionFlags {
+fn section_flags(region: u32, is_tls: bool) -> elf::SectionFlags {
     let bits = [
-        (Region::WRITE, elf::SHF_WRITE),
-        (Region::EXECUTE, elf::SHF_EXECINSTR),
+        (region & Region::WRITE != 0, elf::SHF_WRITE),
+        (region & Region::EXECUTE != 0, elf::SHF_EXECINSTR),
+        (is_tls, elf::SHF_TLS),
     ];
-    let set = bits.into_iter().filter(|(flag, _)| region & flag != 0);
+    let set = bits.into_iter().filter(|(is_set, _)| *is_set);
     set.fold(elf::SHF_ALLOC, |all, (_, bit)| all | bit)
 }
 
@@ -368,10 +369,11 @@ fn segments_size(segments: &[Segment]) -> usize {
     segments.len() * size_of::<ProgramHeader64<LE>>()
 }
 
-/// One segment per run of sections that lie behind one another with equal flags, and one per note. The stack is data.
+/// One segment per run of sections that lie behind one another with equal flags, one per note, one of all thread-local
+/// data, one of the table of frames. The stack is data.
 fn segments(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
     let mut loads: Vec<Segment> = Vec::new();
-    let mut notes = Vec::new();
+    let mut others: Vec<Segment> = Vec::new();
     for (at, file_section) in loaded.iter().enumerate() {
         let section = &layout.sections[file_section.index];
         if section.size == 0 {
@@ -382,8 +384,14 @@ fn segments(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
             flags,
             sections: at..at + 1,
         };
-        if section.is_note {
-            notes.push(segment(elf::PT_NOTE, elf::PF_R));
+        match others.last_mut() {
+            _ if section.is_note => others.push(segment(elf::PT_NOTE, elf::PF_R)),
+            _ if section.is_frame_header() => {
+                others.push(segment(elf::PT_GNU_EH_FRAME, elf::PF_R));
+            }
+            Some(tls) if section.is_tls && tls.kind == elf::PT_TLS => tls.sections.end = at + 1,
+            _ if section.is_tls => others.push(segment(elf::PT_TLS, elf::PF_R)),
+            _ => {}
         }
         let flags = protection(file_section.flags);
         match loads.last_mut() {
@@ -397,7 +405,7 @@ fn segments(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
             _ => loads.push(segment(elf::PT_LOAD, flags)),
         }
     }
-    loads.extend(notes);
+    loads.extend(others);
     loads.push(Segment {
         kind: elf::PT_GNU_STACK,
         flags: elf::PF_R | elf::PF_W,
@@ -445,10 +453,10 @@ fn program_header(
         in_memory = home(last).phys + home(last).size - phys;
         let filled = sections.iter().rev().find(|s| !home(s).is_bss);
         in_file = filled.map_or(0, |last| home(last).phys + home(last).size - phys);
-        align = if segment.kind == elf::PT_NOTE {
-            4
-        } else {
-            PAGE_SIZE
+        align = match segment.kind {
+            elf::PT_NOTE | elf::PT_GNU_EH_FRAME => 4,
+            elf::PT_TLS => layout.tls.align,
+            _ => PAGE_SIZE,
         };
     }
     ProgramHeader64 {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
-use object::elf::STB_WEAK;
+use object::elf::{STB_WEAK, STT_GNU_IFUNC};
 
 use crate::clusters::Clusters;
 use crate::collect::{self, Collections, End};
@@ -223,6 +223,16 @@ impl<'d> Marker<'_, 'd> {
             return self.without_definition(from, relocation);
         };
         let definition = &program.symbols[definition.at()];
+        if definition.kind == STT_GNU_IFUNC {
+            self.problems.push(Problem::Unsupported {
+                place: program.place(from, relocation.offset),
+                what: format!(
+                    "{}, a function chosen at start (STT_GNU_IFUNC)",
+                    definition.name
+                ),
+            });
+            return Reference::Nothing;
+        }
         match definition.home {
             SymbolHome::Section(section) => self.place(from, relocation, section, definition.value),
             SymbolHome::Absolute => Reference::Absolute(definition.value),

@@ -152,6 +152,7 @@ fn link_inputs<'d>(
             layout: &layout,
         };
         let Some(misfits) = layout.shapes.misfits(values) else {
+            error::check(layout.shapes.short_paddings(&program))?;
             break layout;
         };
         shapes = layout.shapes;

@@ -322,6 +322,25 @@ impl Shapes {
         self.thunks.len()
     }
 
+    /// Paddings with too few bytes to align what follows, in what assembler made of them.
+    pub fn short_paddings(&self, program: &Program<'_>) -> Vec<Problem> {
+        let shapes = self.of_section.iter().enumerate();
+        let shapes = shapes.filter_map(|(at, shape)| Some((SectionId::next(at), shape.as_ref()?)));
+        let short = shapes.flat_map(|(id, shape)| {
+            let short = shape.paddings.iter().filter(|p| p.kept > p.bytes);
+            short.map(move |padding| Problem::Malformed {
+                place: program.place(id, padding.offset),
+                expected: format!(
+                    "{} bytes of padding for an alignment of {}, found {}",
+                    padding.kept,
+                    padding.align(),
+                    padding.bytes
+                ),
+            })
+        });
+        short.collect()
+    }
+
     /// Copies a section's bytes without what is cut out; padding that stays is made of instructions anew.
     pub fn copy(&self, section: SectionId, data: &[u8], isa: &dyn Isa, out: &mut [u8]) {
         let Some(shape) = &self.of_section[section.at()] else {

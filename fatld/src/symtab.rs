@@ -337,6 +337,11 @@ impl<'a, 'd> Table<'a, 'd> {
             symbol.binding
         };
         let address = layout.symbol_address(program, id).unwrap_or_default();
+        // The value of a thread-local symbol is its offset in the segment (gABI, Thread-Local Storage).
+        let address = match kind {
+            elf::STT_TLS => address.wrapping_sub(layout.tls.address),
+            _ => address,
+        };
         make_symbol(
             (binding, kind),
             home,

@@ -90,6 +90,13 @@ pub struct OutputSection {
     pub items: Vec<(Item, u64)>,
 }
 
+impl OutputSection {
+    /// It is the table of a slice's frame descriptions.
+    pub fn is_frame_header(&self) -> bool {
+        matches!(self.items.as_slice(), [(Item::FrameHeader(_), _)])
+    }
+}
+
 /// Where everything is.
 #[derive(Debug)]
 pub struct Layout {
