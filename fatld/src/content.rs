@@ -12,6 +12,7 @@ use fat_image::{
 use zerocopy::IntoBytes;
 
 use crate::clusters::Clusters;
+use crate::collect::Collections;
 use crate::error::{Place, Problem};
 use crate::frames;
 use crate::ids::{ClusterId, GateId, SectionId, SliceId, ThunkId};
@@ -29,11 +30,13 @@ pub struct Sources<'a, 'd> {
     pub clusters: &'a Clusters,
     /// Classes.
     pub sharing: &'a Sharing,
+    /// Collected arrays.
+    pub collections: &'a Collections<'d>,
 }
 
 impl Sources<'_, '_> {
-    /// Makes the bytes of consecutive items of a section, and of the padding behind each. `out` begins with the first of
-    /// them, or with the section.
+    /// Makes the bytes of consecutive items of a section, and of the padding between them. `out` begins and ends as
+    /// [`OutputSection::start_of`] says.
     pub fn fill(
         &self,
         section: &OutputSection,
@@ -41,17 +44,15 @@ impl Sources<'_, '_> {
         out: &mut [u8],
     ) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let start = section.items.get(items.start).map_or(0, |(_, at)| *at);
-        let (mut rest, mut offset) = (out, start);
+        let (mut rest, mut offset) = (out, section.start_of(items.start));
         for at in items {
             let (item, own) = section.items[at];
-            let end = match section.items.get(at + 1) {
-                Some((_, next)) => *next,
-                None => section.size,
-            };
+            let end = section.start_of(at + 1);
             let (place, behind) = rest.split_at_mut((end - offset) as usize);
+            let (before, place) = place.split_at_mut((own - offset) as usize);
+            self.pad(section, offset, before);
             let made = self.item(item, section.address + own, place, &mut problems);
-            self.pad(section, offset + made as u64, &mut place[made..]);
+            self.pad(section, own + made as u64, &mut place[made..]);
             (rest, offset) = (behind, end);
         }
         problems

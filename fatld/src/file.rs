@@ -13,7 +13,7 @@ use object::{U16, U32, U64, pod};
 
 use crate::debug::Debug;
 use crate::ids::SliceId;
-use crate::layout::{Layout, OutputSection};
+use crate::layout::{Item, Layout, OutputSection};
 use crate::relocate::Values;
 use crate::symtab::{ENTRY, Table};
 
@@ -78,7 +78,7 @@ const ITEMS: u64 = 64 << 10;
 /// Plans a file.
 pub fn plan(values: Values<'_, '_>, contents: &Contents<'_, '_>) -> Plan {
     let layout = values.layout;
-    let segments = segments(layout, &contents.loaded);
+    let segments = segments(layout, &contents.loaded, contents.slice);
     let header_size = size_of::<FileHeader64<LE>>() + segments_size(&segments);
     let mut planner = Planner {
         layout,
@@ -195,7 +195,7 @@ impl Planner<'_> {
                 run = (self.reserve(0, 1) + gap, section.phys);
             }
             let mut offset = self.plan.size;
-            if section.size > 0 {
+            if is_loaded(section) {
                 offset = run.0 + (section.phys - run.1);
             }
             if section.size > 0 && !section.is_bss {
@@ -206,7 +206,7 @@ impl Planner<'_> {
             let header = Header {
                 name: self.name(&file_section.name),
                 kind: section_type(section),
-                flags: section_flags(file_section.flags, section.is_tls),
+                flags: section_flags(file_section.flags, section),
                 address: section.address,
                 offset,
                 size: section.size,
@@ -222,11 +222,7 @@ impl Planner<'_> {
         let section = &self.layout.sections[index];
         let mut first = 0;
         for at in 0..section.items.len() {
-            let end = section
-                .items
-                .get(at + 1)
-                .map_or(section.size, |item| item.1);
-            let start = section.items[first].1;
+            let (start, end) = (section.start_of(first), section.start_of(at + 1));
             if end - start >= ITEMS || at + 1 == section.items.len() {
                 let work = Work::Items(index, first..at + 1);
                 self.work(offset + start..offset + end, work);
@@ -341,21 +337,38 @@ impl Planner<'_> {
 }
 
 fn section_type(section: &OutputSection) -> elf::SectionType {
-    match section {
-        s if s.is_bss => elf::SHT_NOBITS,
-        s if s.is_note => elf::SHT_NOTE,
-        _ => elf::SHT_PROGBITS,
+    if section.is_bss {
+        return elf::SHT_NOBITS;
     }
+    if section.is_note {
+        return elf::SHT_NOTE;
+    }
+    let arrays = [
+        (".preinit_array", elf::SHT_PREINIT_ARRAY),
+        (".init_array", elf::SHT_INIT_ARRAY),
+        (".fini_array", elf::SHT_FINI_ARRAY),
+    ];
+    let is_named = |stem: &str| {
+        let behind = section.name.strip_prefix(stem);
+        behind.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('.'))
+    };
+    let array = arrays.iter().find(|(stem, _)| is_named(stem));
+    array.map_or(elf::SHT_PROGBITS, |(_, kind)| *kind)
 }
 
-fn section_flags(region: u32, is_tls: bool) -> elf::SectionFlags {
+fn section_flags(region: u32, section: &OutputSection) -> elf::SectionFlags {
     let bits = [
         (region & Region::WRITE != 0, elf::SHF_WRITE),
         (region & Region::EXECUTE != 0, elf::SHF_EXECINSTR),
-        (is_tls, elf::SHF_TLS),
+        (section.is_tls, elf::SHF_TLS),
     ];
     let set = bits.into_iter().filter(|(is_set, _)| *is_set);
     set.fold(elf::SHF_ALLOC, |all, (_, bit)| all | bit)
+}
+
+/// It is mapped: what a thread finds as zero in its own copy is not.
+fn is_loaded(section: &OutputSection) -> bool {
+    section.size > 0 && !(section.is_tls && section.is_bss)
 }
 
 /// Sections that are mapped together.
@@ -369,48 +382,61 @@ fn segments_size(segments: &[Segment]) -> usize {
     segments.len() * size_of::<ProgramHeader64<LE>>()
 }
 
-/// One segment per run of sections that lie behind one another with equal flags, one per note, one of all thread-local
-/// data, one of the table of frames. The stack is data.
-fn segments(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
+/// What is mapped, what loaders and runtimes look for by itself, and the stack, which is data.
+fn segments(layout: &Layout, loaded: &[Loaded], slice: SliceId) -> Vec<Segment> {
+    let home = |section: &Loaded| &layout.sections[section.index];
+    let mut segments = loads(layout, loaded);
+    let mut special = |kind, sections: Range<usize>| {
+        segments.push(Segment {
+            kind,
+            flags: elf::PF_R,
+            sections,
+        });
+    };
+    for (at, section) in loaded.iter().enumerate() {
+        let has_frames = |item: &(Item, u64)| item.0 == Item::FrameHeader(slice);
+        if home(section).size > 0 && home(section).is_note {
+            special(elf::PT_NOTE, at..at + 1);
+        } else if home(section).items.iter().any(has_frames) {
+            special(elf::PT_GNU_EH_FRAME, at..at + 1);
+        }
+    }
+    let is_tls = |section: &Loaded| home(section).is_tls && home(section).size > 0;
+    let first = loaded.iter().position(is_tls);
+    if let (Some(first), Some(last)) = (first, loaded.iter().rposition(is_tls)) {
+        special(elf::PT_TLS, first..last + 1);
+    }
+    segments.push(Segment {
+        kind: elf::PT_GNU_STACK,
+        flags: elf::PF_R | elf::PF_W,
+        sections: 0..0,
+    });
+    segments
+}
+
+/// One segment per run of sections that lie behind one another with equal flags.
+fn loads(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
     let mut loads: Vec<Segment> = Vec::new();
-    let mut others: Vec<Segment> = Vec::new();
     for (at, file_section) in loaded.iter().enumerate() {
         let section = &layout.sections[file_section.index];
-        if section.size == 0 {
+        if !is_loaded(section) {
             continue;
-        }
-        let segment = |kind, flags| Segment {
-            kind,
-            flags,
-            sections: at..at + 1,
-        };
-        match others.last_mut() {
-            _ if section.is_note => others.push(segment(elf::PT_NOTE, elf::PF_R)),
-            _ if section.is_frame_header() => {
-                others.push(segment(elf::PT_GNU_EH_FRAME, elf::PF_R));
-            }
-            Some(tls) if section.is_tls && tls.kind == elf::PT_TLS => tls.sections.end = at + 1,
-            _ if section.is_tls => others.push(segment(elf::PT_TLS, elf::PF_R)),
-            _ => {}
         }
         let flags = protection(file_section.flags);
         match loads.last_mut() {
             Some(last)
                 if last.flags == flags
-                    && last.sections.end == at
-                    && continues(layout, &loaded[at - 1], section) =>
+                    && continues(layout, &loaded[last.sections.end - 1], section) =>
             {
                 last.sections.end = at + 1;
             }
-            _ => loads.push(segment(elf::PT_LOAD, flags)),
+            _ => loads.push(Segment {
+                kind: elf::PT_LOAD,
+                flags,
+                sections: at..at + 1,
+            }),
         }
     }
-    loads.extend(others);
-    loads.push(Segment {
-        kind: elf::PT_GNU_STACK,
-        flags: elf::PF_R | elf::PF_W,
-        sections: 0..0,
-    });
     loads
 }
 
@@ -445,7 +471,7 @@ fn program_header(
     let sections = &loaded[segment.sections.clone()];
     let home = |section: &Loaded| &layout.sections[section.index];
     let (mut offset, mut address, mut phys) = (0, 0, 0);
-    let (mut in_file, mut in_memory, mut align) = (0, 0, 16);
+    let (mut in_file, mut in_memory) = (0, 0);
     if let (Some(first), Some(last)) = (sections.first(), sections.last()) {
         // The null header comes before those of the sections.
         offset = headers[segment.sections.start + 1].offset;
@@ -453,12 +479,13 @@ fn program_header(
         in_memory = home(last).phys + home(last).size - phys;
         let filled = sections.iter().rev().find(|s| !home(s).is_bss);
         in_file = filled.map_or(0, |last| home(last).phys + home(last).size - phys);
-        align = match segment.kind {
-            elf::PT_NOTE | elf::PT_GNU_EH_FRAME => 4,
-            elf::PT_TLS => layout.tls.align,
-            _ => PAGE_SIZE,
-        };
     }
+    let align = match segment.kind {
+        elf::PT_LOAD => PAGE_SIZE,
+        elf::PT_TLS => layout.tls.align,
+        elf::PT_GNU_STACK => 16,
+        _ => 4,
+    };
     ProgramHeader64 {
         p_type: U32::new(LE, segment.kind),
         p_flags: U32::new(LE, segment.flags),

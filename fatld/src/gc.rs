@@ -114,6 +114,18 @@ fn dependents(program: &Program<'_>) -> HashMap<SectionId, Vec<SectionId>> {
     dependents
 }
 
+/// What the linker itself defines by a name.
+pub fn defined(collections: &Collections<'_>, name: &str, slice: SliceId) -> Option<Reference> {
+    if name == fat_image::IMAGE_SYMBOL {
+        return Some(Reference::ImageHeader);
+    }
+    if let Some((id, end)) = collections.bound(name) {
+        let home = collect::home(&collections.collections[id.at()], slice);
+        return Some(Reference::Bound(id, end, home));
+    }
+    landmark::named(name).map(|landmark| Reference::Landmark(landmark, slice))
+}
+
 struct Marker<'a, 'd> {
     program: &'a Program<'d>,
     pairing: &'a Pairing<'d>,
@@ -249,17 +261,10 @@ impl<'d> Marker<'_, 'd> {
     fn without_definition(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
         let program = self.program;
         let symbol = &program.symbols[relocation.symbol.at()];
-        if symbol.name == fat_image::IMAGE_SYMBOL {
-            self.live.image_header = true;
-            return Reference::ImageHeader;
-        }
         let slice = program.sections[from.at()].slice;
-        if let Some((id, end)) = self.collections.bound(symbol.name) {
-            let home = collect::home(&self.collections.collections[id.at()], slice);
-            return Reference::Bound(id, end, home);
-        }
-        if let Some(landmark) = landmark::named(symbol.name) {
-            return Reference::Landmark(landmark, slice);
+        if let Some(reference) = defined(self.collections, symbol.name, slice) {
+            self.live.image_header |= reference == Reference::ImageHeader;
+            return reference;
         }
         if symbol.binding == STB_WEAK {
             return Reference::WeakUndefined;

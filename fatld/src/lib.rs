@@ -168,6 +168,7 @@ fn link_inputs<'d>(
         values,
         clusters: &clusters,
         sharing: &sharing,
+        collections: &collections,
     };
     let texts = options.map.iter().map(|path| {
         let map = map::render(sources, &pairing, report.as_ref());

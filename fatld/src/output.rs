@@ -90,7 +90,7 @@ fn gather<'a, 'd>(
         loaded: loaded(sources, scope),
         debug,
         comment: comment(values.program, scope),
-        symbols: has_symbols.then(|| Table::plan(values, pairing, homes, scope)),
+        symbols: has_symbols.then(|| Table::plan(sources, pairing, homes, scope)),
     })
 }
 
@@ -167,7 +167,7 @@ fn fill(
             &plans[file_index],
             |out, work| match work {
                 Work::Items(section, items) => {
-                    let (_, offset) = sources.values.layout.sections[*section].items[items.start];
+                    let offset = sources.values.layout.sections[*section].start_of(items.start);
                     let place = plans[0].places[*section].map(|start| (start + offset) as usize);
                     copies.push((out, place.expect("the first file has all of memory")));
                 }

@@ -14,10 +14,12 @@ use object::elf::{self, STT_COMMON, STT_FILE, STT_FUNC, STT_NOTYPE, STT_OBJECT, 
 use object::{U16, U32, U64, pod};
 use rayon::prelude::*;
 
+use crate::collect::Collections;
 use crate::content::Sources;
 use crate::error::demangle;
+use crate::gc::{self, Reference};
 use crate::ids::{GateId, ObjectId, SectionId, SliceId, SymbolId};
-use crate::layout::Item;
+use crate::layout::{Item, OutputSection};
 use crate::pair::Pairing;
 use crate::program::{Program, SectionKind, Symbol, SymbolHome};
 use crate::relocate::Values;
@@ -43,6 +45,8 @@ enum Entry {
     Own(SymbolId),
     /// The name of an ISA, before the symbols of its code.
     Isa(SliceId),
+    /// One that the linker defines: an index into [`Table::defined`].
+    Defined(u32),
     Gate(GateId),
     Trap(SliceId, GateId),
 }
@@ -50,9 +54,12 @@ enum Entry {
 /// A symbol table, decided but not made.
 pub struct Table<'a, 'd> {
     values: Values<'a, 'd>,
+    collections: &'a Collections<'d>,
     pairing: &'a Pairing<'d>,
     homes: &'a Homes,
     scope: Scope,
+    /// What the linker defines: who refers to it, and what it is.
+    defined: Vec<(SymbolId, Reference)>,
     /// Local ones first, the null symbol left out.
     entries: Vec<Entry>,
     locals: usize,
@@ -76,16 +83,18 @@ pub const ENTRY: u64 = size_of::<Sym64<LE>>() as u64;
 impl<'a, 'd> Table<'a, 'd> {
     /// Decides which symbols a file has.
     pub fn plan(
-        values: Values<'a, 'd>,
+        sources: Sources<'a, 'd>,
         pairing: &'a Pairing<'d>,
         homes: &'a Homes,
         scope: Scope,
     ) -> Self {
         let mut table = Self {
-            values,
+            values: sources.values,
+            collections: sources.collections,
             pairing,
             homes,
             scope,
+            defined: Vec::new(),
             entries: Vec::new(),
             locals: 0,
             chunks: Vec::new(),
@@ -165,8 +174,7 @@ impl<'a, 'd> Table<'a, 'd> {
         self.add_traps(slice);
         self.locals = self.entries.len();
         self.entries.extend(global.into_iter().map(Entry::Own));
-        let absent = self.absent_symbols(slice);
-        self.entries.extend(absent.into_iter().map(Entry::Own));
+        self.add_undefined(slice);
         self.add_gates();
     }
 
@@ -204,26 +212,40 @@ impl<'a, 'd> Table<'a, 'd> {
         is_there && (symbol.is_local() || program.definition(id) == Some(id))
     }
 
-    /// Weak symbols that the slice refers to and nothing defines.
-    fn absent_symbols(&self, slice: SliceId) -> Vec<SymbolId> {
+    /// What the slice refers to and no input defines: the linker does, or it is weak.
+    fn add_undefined(&mut self, slice: SliceId) {
         let program = self.values.program;
         let objects = self.homes.objects(program, slice);
-        let absent = objects.flat_map_iter(|range| {
+        let undefined = objects.flat_map_iter(|range| {
             range.filter(|id| {
                 let symbol = &program.symbols[id.at()];
                 symbol.home == SymbolHome::Undefined
-                    && symbol.binding == elf::STB_WEAK
                     && symbol.is_named()
+                    && !symbol.is_local()
                     && program.definition(*id).is_none()
             })
         });
-        let mut absent: Vec<SymbolId> = absent.collect();
+        let undefined: Vec<SymbolId> = undefined.collect();
         let mut seen = HashSet::new();
-        absent.retain(|id| seen.insert(program.symbols[id.at()].name));
-        absent
+        for id in undefined {
+            let symbol = &program.symbols[id.at()];
+            if !seen.insert(symbol.name) {
+                continue;
+            }
+            if let Some(reference) = gc::defined(self.collections, symbol.name, slice) {
+                self.entries.push(Entry::Defined(self.defined.len() as u32));
+                self.defined.push((id, reference));
+            } else if symbol.binding == elf::STB_WEAK {
+                self.entries.push(Entry::Own(id));
+            }
+        }
     }
 
+    /// Without gates, a view's functions have their own addresses already.
     fn add_gates(&mut self) {
+        if self.values.layout.aliases.is_some() && self.scope != Scope::Image {
+            return;
+        }
         let gates = 0..self.values.functions.arrays.len();
         self.entries
             .extend(gates.map(|at| Entry::Gate(GateId::next(at))));
@@ -249,6 +271,9 @@ impl<'a, 'd> Table<'a, 'd> {
         match entry {
             Entry::Own(id) => program.symbols[id.at()].name.into(),
             Entry::Isa(slice) => program.isa(slice).name().into(),
+            Entry::Defined(at) => program.symbols[self.defined[at as usize].0.at()]
+                .name
+                .into(),
             Entry::Gate(gate) if self.scope == Scope::Image => function(gate).into(),
             Entry::Gate(gate) => format!("{GATE_PREFIX}{}", function(gate)).into(),
             // By the name of the function.
@@ -294,13 +319,17 @@ impl<'a, 'd> Table<'a, 'd> {
         let (kind, home, address, size) = match entry {
             Entry::Own(id) => return self.own_symbol(id, local, headers),
             Entry::Isa(_) => (STT_FILE, None, 0, 0),
+            Entry::Defined(at) => {
+                let address = self.values.symbol(self.defined[at as usize].1);
+                (STT_NOTYPE, self.home_at(address), address, 0)
+            }
             Entry::Gate(gate) => {
-                let slice = match self.scope {
-                    Scope::Image => SliceId(0),
-                    Scope::Slice(slice) => slice,
+                let address = layout.gate(gate);
+                let size = match layout.aliases {
+                    None => fat_image::GATE_SIZE,
+                    Some(_) => 0,
                 };
-                let home = self.homes.gates.get(&slice).copied();
-                (STT_FUNC, home, layout.gate(gate), fat_image::GATE_SIZE)
+                (STT_FUNC, self.home_at(address), address, size)
             }
             Entry::Trap(slice, gate) => {
                 let size = program.isa(slice).trap().len() as u64;
@@ -309,6 +338,22 @@ impl<'a, 'd> Table<'a, 'd> {
             }
         };
         make_symbol((bind(local), kind), header(home), address, size)
+    }
+
+    /// The section of the file that has an address or ends there.
+    fn home_at(&self, address: u64) -> Option<u16> {
+        let slice = match self.scope {
+            Scope::Image => SliceId(0),
+            Scope::Slice(slice) => slice,
+        };
+        let is_there = |section: &OutputSection, end: u64| {
+            let is_own = section.slice.is_none_or(|of| of == slice);
+            is_own && (section.address..section.address + end).contains(&address)
+        };
+        let sections = &self.values.layout.sections;
+        let inside = sections.iter().position(|s| is_there(s, s.size));
+        let home = inside.or_else(|| sections.iter().position(|s| is_there(s, s.size + 1)));
+        home.map(|home| home as u16)
     }
 
     fn own_symbol(&self, id: SymbolId, local: bool, headers: &[u16]) -> Sym64<LE> {
@@ -396,7 +441,6 @@ fn shared_with_earlier(values: Values<'_, '_>, pairing: &Pairing<'_>, symbol: Sy
 #[derive(Debug)]
 pub struct Homes {
     of_section: Vec<u16>,
-    gates: HashMap<SliceId, u16>,
     traps: HashMap<(SliceId, GateId), u16>,
     /// Per object: something of it is in the output, or there is nothing of it to be in memory.
     objects: Vec<bool>,
@@ -412,7 +456,6 @@ impl Homes {
         } = sources.values;
         let mut homes = Self {
             of_section: vec![NOWHERE; program.sections.len()],
-            gates: HashMap::new(),
             traps: HashMap::new(),
             objects: vec![true; program.objects.len()],
         };
@@ -436,9 +479,6 @@ impl Homes {
                     Item::Class(id) => {
                         let members = &sources.sharing.classes[id.at()].members;
                         members.iter().for_each(|id| homes.set(program, *id, home));
-                    }
-                    Item::Gates(slice) => {
-                        homes.gates.insert(slice, home);
                     }
                     Item::Trap(slice, gate) => {
                         homes.traps.insert((slice, gate), home);

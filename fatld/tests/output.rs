@@ -126,7 +126,9 @@ fn check_file(bytes: &[u8]) {
         assert_eq!(is_local, at < symtab.sh_info as usize, "symbol {at}");
         let name = elf.strtab.get_at(symbol.st_name).expect("a name");
         let section = symbol.st_shndx as u32;
-        if section == section_header::SHN_ABS || section == section_header::SHN_UNDEF {
+        let is_somewhere =
+            section != section_header::SHN_ABS && section != section_header::SHN_UNDEF;
+        if !is_somewhere || symbol.st_type() == sym::STT_TLS {
             continue;
         }
         let home = &elf.section_headers[section as usize];
@@ -231,6 +233,52 @@ fn symbols_keep_binding_type_and_size() {
     };
     assert_eq!(value("fixed"), (0x1234, section_header::SHN_ABS));
     assert_eq!(value("nowhere"), (0, section_header::SHN_UNDEF));
+}
+
+/// Sources with everything that has a segment or a symbol of its own.
+const SPECIAL: &str = r#"
+    _Thread_local long counted = 5; _Thread_local int cleared; _Thread_local short late = 9;
+    extern char _end[], __bss_start[]; char *volatile bounds[] = { _end, __bss_start };
+    static int set; __attribute__((constructor)) static void construct(void) { set = 1; }
+    long zeros[3000];
+    int answer(void) { return set + (bounds[0] > bounds[1]) + (int)zeros[2]; }
+"#;
+
+#[test]
+fn special_segments_and_symbols() {
+    let flags: &[&str] = &["-g0", "-fasynchronous-unwind-tables"];
+    for isa in ["x86_64", "riscv64"] {
+        let link = Link::of(&[isa]).c("start", &start());
+        let linked = link.c_with("main", SPECIAL, [flags]).ok();
+        assert_eq!(complaints(&linked.link.image()), "", "{isa}");
+        check_file(&linked.image);
+        let elf = Elf::parse(&linked.image).expect("goblin reads it");
+        let segment = |kind| elf.program_headers.iter().find(|p| p.p_type == kind);
+        let tls = segment(program_header::PT_TLS).expect("PT_TLS");
+        assert_eq!(tls.p_align, 8);
+        let value = |name: &str| {
+            let mut symbols = elf.syms.iter();
+            let found = symbols.find(|s| elf.strtab.get_at(s.st_name) == Some(name));
+            found.expect(name)
+        };
+        for (name, size) in [("counted", 8), ("cleared", 4), ("late", 2)] {
+            let symbol = value(name);
+            assert_eq!((symbol.st_type(), symbol.st_size), (sym::STT_TLS, size));
+            assert!(symbol.st_value + size <= tls.p_memsz, "{name}");
+        }
+        let initial = |name: &str| linked.image[(tls.p_offset + value(name).st_value) as usize];
+        assert_eq!((initial("counted"), initial("late")), (5, 9));
+        assert!(value("cleared").st_value >= tls.p_filesz);
+        let (start, end) = (value("__bss_start").st_value, value("_end").st_value);
+        let zeros = value("zeros");
+        assert!((start..end).contains(&zeros.st_value));
+        assert_eq!(zeros.st_shndx, value("_end").st_shndx);
+        let array = elf
+            .section_headers
+            .iter()
+            .find(|s| s.sh_type == section_header::SHT_INIT_ARRAY);
+        assert_eq!(array.expect("SHT_INIT_ARRAY").sh_size, 8);
+    }
 }
 
 #[test]

@@ -91,9 +91,13 @@ pub struct OutputSection {
 }
 
 impl OutputSection {
-    /// It is the table of a slice's frame descriptions.
-    pub fn is_frame_header(&self) -> bool {
-        matches!(self.items.as_slice(), [(Item::FrameHeader(_), _)])
+    /// Offset where the bytes that belong to an item begin, padding included; behind the last item, the size.
+    pub fn start_of(&self, item: usize) -> u64 {
+        match self.items.get(item) {
+            _ if item == 0 => 0,
+            Some((_, offset)) => *offset,
+            None => self.size,
+        }
     }
 }
 
