@@ -62,3 +62,13 @@ pub fn slice_inputs(package: &str, isa: &str) -> Vec<String> {
     arguments.by_ref().find(|a| a == isa).expect("the slice");
     arguments.take_while(|a| !a.starts_with('-')).collect()
 }
+
+/// The linker that comes with rustup's toolchain.
+pub fn rust_lld() -> PathBuf {
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()
+        .expect("rustc runs");
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld")
+}

@@ -2,21 +2,15 @@
 //! bytes wherever lld has not put an address.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use std::process::Command;
 
 use goblin::elf::Elf;
 use goblin::elf::sym::{STT_FUNC, STT_OBJECT};
-use testsuite::{built, images, read, slice_inputs, workspace};
+use testsuite::{built, images, read, rust_lld, slice_inputs, workspace};
 
 /// Links a slice by rustup's `rust-lld`, relocations kept.
 fn by_lld(isa: &str) -> Vec<u8> {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .expect("rustc runs");
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    let lld = sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
+    let lld = rust_lld();
     let folder = workspace().join("target/fat/lld");
     std::fs::create_dir_all(&folder).expect("folder");
     let out = folder.join(format!("tcp.{isa}.elf"));
