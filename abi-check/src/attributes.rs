@@ -5,17 +5,14 @@
 //!
 //! Invariant: reading consumes exactly the entry's attributes, whatever they are.
 
-use gimli::{
-    Abbreviation, AttributeValue, DebugAddrBase, DebugStrOffsetsBase, DwAt, EndianSlice,
-    EntriesRaw, Expression, Reader as _, RunTimeEndian, UnitHeader, constants as dw,
-};
+use gimli::{DwAt, Expression, RunTimeEndian, constants as dw};
 
-use crate::elf::Elf;
+use crate::abbreviation::Abbreviation;
+use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::form::{self, Value};
 use crate::model::{Declared, DieOffset};
-
-/// How sections are read.
-pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+use crate::unit::{Slice, UnitReader};
 
 /// Value of `DW_AT_data_member_location`.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +40,7 @@ pub(crate) struct Attributes<'a> {
     pub(crate) target: Option<DieOffset>,
     pub(crate) containing: Option<DieOffset>,
     pub(crate) origin: Option<DieOffset>,
+    pub(crate) signature: Option<DieOffset>,
     pub(crate) discriminant: Option<DieOffset>,
     pub(crate) byte_size: Option<u64>,
     pub(crate) bit_size: Option<u64>,
@@ -56,7 +54,7 @@ pub(crate) struct Attributes<'a> {
     pub(crate) upper_bound: Option<Bound>,
     pub(crate) lower_bound: Option<Bound>,
     pub(crate) value: Option<u128>,
-    pub(crate) value_list: Option<Slice<'a>>,
+    pub(crate) value_list: Option<&'a [u8]>,
     pub(crate) location: Option<Expression<Slice<'a>>>,
     pub(crate) declared: Declared,
     pub(crate) declaration: bool,
@@ -65,136 +63,146 @@ pub(crate) struct Attributes<'a> {
     pub(crate) strided: bool,
 }
 
-/// What is needed to read attributes of one unit.
-pub(crate) struct UnitReader<'a> {
-    /// The object.
-    pub(crate) elf: &'a Elf<'a>,
-    /// The unit's header.
-    pub(crate) header: UnitHeader<Slice<'a>>,
-    /// Base of `DW_FORM_strx`.
-    pub(crate) str_offsets_base: DebugStrOffsetsBase<usize>,
-    /// Base of `DW_FORM_addrx`.
-    pub(crate) addr_base: DebugAddrBase<usize>,
+/// Whether the value of an attribute goes into [`Attributes`].
+pub(crate) fn is_read(name: DwAt) -> bool {
+    matches!(
+        name,
+        dw::DW_AT_name
+            | dw::DW_AT_linkage_name
+            | dw::DW_AT_MIPS_linkage_name
+            | dw::DW_AT_type
+            | dw::DW_AT_containing_type
+            | dw::DW_AT_specification
+            | dw::DW_AT_abstract_origin
+            | dw::DW_AT_signature
+            | dw::DW_AT_discr
+            | dw::DW_AT_byte_size
+            | dw::DW_AT_bit_size
+            | dw::DW_AT_bit_offset
+            | dw::DW_AT_data_bit_offset
+            | dw::DW_AT_alignment
+            | dw::DW_AT_data_member_location
+            | dw::DW_AT_encoding
+            | dw::DW_AT_endianity
+            | dw::DW_AT_count
+            | dw::DW_AT_upper_bound
+            | dw::DW_AT_lower_bound
+            | dw::DW_AT_const_value
+            | dw::DW_AT_discr_value
+            | dw::DW_AT_discr_list
+            | dw::DW_AT_location
+            | dw::DW_AT_decl_file
+            | dw::DW_AT_decl_line
+            | dw::DW_AT_declaration
+            | dw::DW_AT_external
+            | dw::DW_AT_GNU_vector
+            | dw::DW_AT_byte_stride
+            | dw::DW_AT_bit_stride
+    )
 }
 
+/// Stands for a reference that leads nowhere: no section is as long as that.
+const NOWHERE: DieOffset = DieOffset(u32::MAX);
+
 impl<'a> UnitReader<'a> {
-    /// Offset of the unit in `.debug_info`.
-    pub(crate) fn start(&self) -> u64 {
-        self.header
-            .debug_info_offset()
-            .map_or(0, |offset| offset.0 as u64)
-    }
-
-    /// A parser's error at an offset in the unit.
-    pub(crate) fn malformed(
-        &self,
-        offset: gimli::UnitOffset,
-        what: &'static str,
-        source: gimli::Error,
-    ) -> Error {
-        Error::Dwarf {
-            file: self.elf.file.to_owned(),
-            section: self.elf.info.name,
-            offset: self.start().saturating_add(offset.0 as u64),
-            what,
-            source,
-        }
-    }
-
-    fn unexpected(&self, offset: u64, what: &'static str, expected: &'static str) -> Error {
-        Error::Unexpected {
-            file: self.elf.file.to_owned(),
-            section: self.elf.info.name,
-            offset,
-            what,
-            expected,
-        }
-    }
-
-    /// Reads all attributes of the entry whose abbreviation was just read.
+    /// Reads all attributes of the entry whose kind was just read.
     pub(crate) fn attributes(
         &self,
-        entries: &mut EntriesRaw<'_, Slice<'a>>,
+        cursor: &mut Cursor<'a>,
         abbreviation: &Abbreviation,
     ) -> Result<Attributes<'a>, Error> {
         let mut result = Attributes::default();
-        for spec in abbreviation.attributes() {
-            let before = entries.next_offset();
-            let attribute = entries
-                .read_attribute(*spec)
-                .map_err(|source| self.malformed(before, "an attribute", source))?;
-            let start = self.start() + before.0 as u64;
-            let end = self.start() + entries.next_offset().0 as u64;
+        let relocations = &self.units.section.relocations;
+        let mut relocation = relocations.next_offset(cursor.at(), &self.last);
+        for spec in &abbreviation.specs {
+            let start = cursor.at();
+            let fail = |source| self.malformed(start, "an attribute", source);
+            if !spec.is_read {
+                match form::size(spec.form, self.encoding) {
+                    Some(bytes) => cursor.skip(bytes),
+                    None => form::skip(cursor, spec.form, self.encoding),
+                }
+                .map_err(fail)?;
+                continue;
+            }
+            let value =
+                form::read(cursor, spec.form, spec.implicit, self.encoding).map_err(fail)?;
+            let end = cursor.at();
+            if relocation < start {
+                relocation = relocations.next_offset(start, &self.last);
+            }
             let value = AttributeAt {
                 reader: self,
                 start,
                 end,
-                value: attribute.raw_value(),
+                relocated: relocation < end,
+                value,
             };
-            match attribute.name() {
-                // Gives an expression a type of its own, whatever its form.
-                dw::DW_AT_location => {
-                    if let AttributeValue::Exprloc(expression) = attribute.value() {
-                        result.location = Some(expression);
-                    }
-                }
-                name => value.store(name, &mut result)?,
-            }
+            value.store(spec.name, &mut result)?;
         }
         Ok(result)
     }
 
-    /// A string in any of its forms.
+    /// A string in any of its forms, which is written in `start..end`.
     pub(crate) fn string(
         &self,
         start: u64,
-        value: AttributeValue<Slice<'a>>,
+        end: u64,
+        value: Value<'a>,
     ) -> Result<Option<&'a str>, Error> {
-        let fail = |what| {
-            move |source| Error::Dwarf {
-                file: self.elf.file.to_owned(),
-                section: self.elf.info.name,
-                offset: start,
-                what,
-                source,
-            }
-        };
         let elf = self.elf;
-        let table = |section: &'a [u8]| gimli::DebugStr::new(section, elf.endian);
-        let slice = match value {
-            AttributeValue::String(slice) => slice,
-            AttributeValue::DebugStrRef(offset) => table(&elf.str.bytes)
-                .get_str(offset)
-                .map_err(fail("a name in .debug_str"))?,
-            AttributeValue::DebugLineStrRef(offset) => table(&elf.line_str.bytes)
-                .get_str(gimli::DebugStrOffset(offset.0))
-                .map_err(fail("a name in .debug_line_str"))?,
-            AttributeValue::DebugStrOffsetsIndex(index) => {
-                let word = self.header.format().word_size();
-                let at = (index.0 as u64)
-                    .saturating_mul(u64::from(word))
-                    .saturating_add(self.str_offsets_base.0 as u64);
-                elf.check(&elf.str_offsets, at, at.saturating_add(u64::from(word)))?;
-                let offset =
-                    gimli::DebugStrOffsets::from(Slice::new(&elf.str_offsets.bytes, elf.endian))
-                        .get_str_offset(self.header.format(), self.str_offsets_base, index)
-                        .map_err(fail("a name's index in .debug_str_offsets"))?;
-                table(&elf.str.bytes)
-                    .get_str(offset)
-                    .map_err(fail("a name in .debug_str"))?
+        let bytes = match value {
+            Value::Text(bytes) => bytes,
+            Value::Str(offset) => {
+                let offset = self.offset(start, end, offset)?;
+                self.text(&elf.str.bytes, offset, start, "a name in .debug_str")?
             }
-            AttributeValue::DebugStrRefSup(_) => {
-                return Err(self.unexpected(
+            Value::LineStr(offset) => {
+                let offset = self.offset(start, end, offset)?;
+                self.text(
+                    &elf.line_str.bytes,
+                    offset,
                     start,
-                    "a name in a supplementary file",
-                    "a self-contained file",
-                ));
+                    "a name in .debug_line_str",
+                )?
+            }
+            Value::StrIndex(index) => {
+                let width = u64::from(self.encoding.offset_size);
+                let at = index
+                    .saturating_mul(width)
+                    .saturating_add(self.str_offsets_base);
+                let last = std::cell::Cell::new(0);
+                elf.check(&elf.str_offsets, at, at.saturating_add(width), &last)?;
+                let word = elf.word(&elf.str_offsets, at, width as usize, &last)?;
+                let Some(word) = word else {
+                    let source = gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(at));
+                    let what = "a name's index in .debug_str_offsets";
+                    return Err(self.malformed(start, what, source));
+                };
+                self.text(&elf.str.bytes, word.value, start, "a name in .debug_str")?
+            }
+            Value::StrElsewhere => {
+                let expected = "a self-contained file";
+                return Err(self.unexpected(start, "a name in a supplementary file", expected));
             }
             _ => return Ok(None),
         };
-        std::str::from_utf8(slice.slice())
+        std::str::from_utf8(bytes)
             .map(Some)
             .map_err(|_| self.unexpected(start, "a name", "UTF-8"))
+    }
+
+    fn text(
+        &self,
+        table: &'a [u8],
+        offset: u64,
+        start: u64,
+        what: &'static str,
+    ) -> Result<&'a [u8], Error> {
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        Cursor::new(table, at, self.elf.endian)
+            .string()
+            .map_err(|source| self.malformed(start, what, source))
     }
 }
 
@@ -203,7 +211,9 @@ struct AttributeAt<'r, 'a> {
     reader: &'r UnitReader<'a>,
     start: u64,
     end: u64,
-    value: AttributeValue<Slice<'a>>,
+    /// Whether a relocation applies to it.
+    relocated: bool,
+    value: Value<'a>,
 }
 
 impl<'a> AttributeAt<'_, 'a> {
@@ -217,6 +227,10 @@ impl<'a> AttributeAt<'_, 'a> {
             dw::DW_AT_containing_type => to.containing = Some(self.reference()?),
             dw::DW_AT_specification | dw::DW_AT_abstract_origin => {
                 to.origin = Some(self.reference()?)
+            }
+            // A type unit that another object has is as good as a declaration: its name leads to it.
+            dw::DW_AT_signature => {
+                to.signature = Some(self.reference()?).filter(|at| *at != NOWHERE)
             }
             dw::DW_AT_discr => to.discriminant = Some(self.reference()?),
             dw::DW_AT_byte_size => to.byte_size = self.unsigned()?,
@@ -247,6 +261,7 @@ impl<'a> AttributeAt<'_, 'a> {
                 self.check()?;
                 to.value_list = self.block();
             }
+            dw::DW_AT_location => to.location = self.expression(),
             dw::DW_AT_decl_file => to.declared.file = self.small(),
             dw::DW_AT_decl_line => to.declared.line = self.small(),
             dw::DW_AT_declaration => to.declaration = self.flag(),
@@ -259,29 +274,63 @@ impl<'a> AttributeAt<'_, 'a> {
     }
 
     fn check(&self) -> Result<(), Error> {
-        self.reader
-            .elf
-            .check(&self.reader.elf.info, self.start, self.end)
+        if !self.relocated {
+            return Ok(());
+        }
+        let section = &self.reader.units.section;
+        let last = &self.reader.last;
+        self.reader.elf.check(section, self.start, self.end, last)
     }
 
     fn string(self) -> Result<Option<&'a str>, Error> {
-        self.check()?;
-        self.reader.string(self.start, self.value)
+        self.reader.string(self.start, self.end, self.value)
     }
 
     fn reference(self) -> Result<DieOffset, Error> {
         self.check()?;
         let offset = match self.value {
-            AttributeValue::UnitRef(offset) => self.reader.start().saturating_add(offset.0 as u64),
-            AttributeValue::DebugInfoRef(offset) => offset.0 as u64,
+            Value::UnitReference(offset) => {
+                let at = u64::from(self.reader.header.start).saturating_add(offset);
+                u64::from(self.reader.units.origin).saturating_add(at)
+            }
+            Value::Reference(offset) => return self.reference_in_object(offset),
+            Value::Signature(signature) => {
+                let types = &self.reader.elf.headers.signatures;
+                return Ok(types.get(&signature).copied().unwrap_or(NOWHERE));
+            }
             _ => {
                 return Err(self.reader.unexpected(
                     self.start,
                     "a reference to an entry",
-                    "one within .debug_info (not to a type unit or supplementary file)",
+                    "one within the file (not to a supplementary file)",
                 ));
             }
         };
+        self.small_enough(offset)
+    }
+
+    /// A reference from the start of a section; a relocation says which.
+    fn reference_in_object(&self, offset: u64) -> Result<DieOffset, Error> {
+        let elf = self.reader.elf;
+        let first = elf.units.iter().find(|units| !units.types);
+        let mut offset = offset;
+        let mut origin = first.map_or(0, |units| units.origin);
+        if self.relocated {
+            let section = &self.reader.units.section;
+            let width = (self.end - self.start) as usize;
+            if let Some(word) = elf.word(section, self.start, width, &self.reader.last)? {
+                offset = word.value;
+                if let Some(crate::input::Location::Section { section, .. }) = word.place
+                    && let Some(units) = elf.units_at(section)
+                {
+                    origin = units.origin;
+                }
+            }
+        }
+        self.small_enough(u64::from(origin).saturating_add(offset))
+    }
+
+    fn small_enough(&self, offset: u64) -> Result<DieOffset, Error> {
         u32::try_from(offset).map(DieOffset).map_err(|_| {
             self.reader.unexpected(
                 self.start,
@@ -295,18 +344,15 @@ impl<'a> AttributeAt<'_, 'a> {
     fn constant(&self) -> Result<Option<u128>, Error> {
         self.check()?;
         Ok(match self.value {
-            AttributeValue::Data1(value) => Some(value.into()),
-            AttributeValue::Data2(value) => Some(value.into()),
-            AttributeValue::Data4(value) => Some(value.into()),
-            AttributeValue::Data8(value) | AttributeValue::Udata(value) => Some(value.into()),
-            AttributeValue::Data16(value) => Some(value),
-            AttributeValue::Sdata(value) => Some(i128::from(value) as u128),
-            AttributeValue::Flag(value) => Some(value.into()),
-            AttributeValue::Block(block) if block.len() <= 16 => {
+            Value::Unsigned(value) => Some(value.into()),
+            Value::Wide(value) => Some(value),
+            Value::Signed(value) => Some(i128::from(value) as u128),
+            Value::Flag(value) => Some(value.into()),
+            Value::Block(block) if block.len() <= 16 => {
                 let fold = |value: u128, byte: &u8| (value << 8) | u128::from(*byte);
                 Some(match self.reader.elf.endian {
-                    RunTimeEndian::Little => block.slice().iter().rev().fold(0, fold),
-                    RunTimeEndian::Big => block.slice().iter().fold(0, fold),
+                    RunTimeEndian::Little => block.iter().rev().fold(0, fold),
+                    RunTimeEndian::Big => block.iter().fold(0, fold),
                 })
             }
             _ => None,
@@ -338,12 +384,12 @@ impl<'a> AttributeAt<'_, 'a> {
     }
 
     fn flag(&self) -> bool {
-        matches!(self.value, AttributeValue::Flag(true))
+        matches!(self.value, Value::Flag(true))
     }
 
-    fn block(&self) -> Option<Slice<'a>> {
+    fn block(&self) -> Option<&'a [u8]> {
         match self.value {
-            AttributeValue::Block(block) => Some(block),
+            Value::Block(block) => Some(block),
             _ => None,
         }
     }
@@ -363,7 +409,7 @@ impl<'a> AttributeAt<'_, 'a> {
         let Some(expression) = self.expression() else {
             return Ok(MemberLocation::Computed);
         };
-        let mut operations = expression.operations(self.reader.header.encoding());
+        let mut operations = expression.operations(self.reader.header.encoding);
         let first = operations.next();
         let rest = operations.next();
         Ok(match (first, rest) {
@@ -379,8 +425,9 @@ impl<'a> AttributeAt<'_, 'a> {
 
     fn expression(&self) -> Option<Expression<Slice<'a>>> {
         match self.value {
-            AttributeValue::Exprloc(expression) => Some(expression),
-            AttributeValue::Block(block) => Some(Expression(block)),
+            Value::Expression(bytes) | Value::Block(bytes) => {
+                Some(Expression(Slice::new(bytes, self.reader.elf.endian)))
+            }
             _ => None,
         }
     }

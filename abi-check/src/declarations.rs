@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::input::{Location, ObjectFile, Side};
 use crate::model::{Declared, Graph, Static, Unit};
 use crate::report::Place;
-use crate::{lines, read, scan};
+use crate::unit::UnitReader;
+use crate::{lines, read};
 
 /// What an object defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub fn declarations(
         objects: vec![object.clone()],
     };
     let elves = read::elves(std::slice::from_ref(&side))?;
-    let graph = read::graph(&elves)?;
+    let graph = read::statics(&elves)?;
     let mut places: Vec<_> = wanted.iter().map(|of| variable(&graph, of)).collect();
     if places.iter().any(Option::is_none) {
         for elf in elves.iter().flatten() {
@@ -65,26 +66,18 @@ fn functions(
     wanted: &[Definition<'_>],
     places: &mut [Option<Place>],
 ) -> Result<(), Error> {
-    for header in scan::headers(elf)? {
-        let abbreviations = scan::abbreviations(elf, header)?;
-        let (reader, unit) = scan::root(elf, header, &abbreviations, 0, 0)?;
-        let at = header.root_offset();
-        let mut entries = header
-            .entries_raw(&abbreviations, None)
-            .map_err(|source| reader.malformed(at, "entries", source))?;
-        while !entries.is_empty() {
-            let at = entries.next_offset();
-            let fail = |source| reader.malformed(at, "an entry", source);
-            let Some(abbreviation) = entries.read_abbreviation().map_err(fail)? else {
+    for header in &elf.headers.all {
+        let (reader, unit) = UnitReader::new(elf, *header, 0, 0)?;
+        let mut cursor = reader.entries();
+        while !cursor.is_empty() {
+            let Some(abbreviation) = reader.kind(&mut cursor)? else {
                 continue;
             };
-            if abbreviation.tag() != dw::DW_TAG_subprogram {
-                entries
-                    .skip_attributes(abbreviation.attributes())
-                    .map_err(fail)?;
+            if abbreviation.tag != dw::DW_TAG_subprogram {
+                reader.skip(&mut cursor, abbreviation)?;
                 continue;
             }
-            let found = reader.attributes(&mut entries, abbreviation)?;
+            let found = reader.attributes(&mut cursor, abbreviation)?;
             // Others of that name are local to another unit.
             let own = found.name.filter(|_| found.external);
             if let Some(name) = found.linkage_name.or(own) {

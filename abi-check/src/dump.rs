@@ -50,7 +50,7 @@ pub struct Field {
 pub fn layouts(side: &Side<'_>) -> Result<Vec<Layout>, Error> {
     let sides = std::slice::from_ref(side);
     let elves = read::elves(sides)?;
-    let graph = read::graph(&elves)?;
+    let graph = read::everything(&elves)?;
     let mut computed = Layouts::new(&graph);
     let mut result = Vec::new();
     for id in (0..graph.types.len() as u32).map(TypeId) {

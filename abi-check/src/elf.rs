@@ -1,59 +1,71 @@
-//! ELF: debug sections of one object file, with their relocations applied to a copy.
+//! ELF: debug sections of one object file, with their relocations applied where a value is read.
 //!
-//! Only relocations that mean *symbol plus addend* are applied; the others are remembered by their offset, and whoever
-//! needs a value there gets an error (see [`Section::check`]). That is how RISC-V objects can be read at all: their
-//! debug sections are full of ADD and SUB pairs, none of which touches a type.
+//! Only relocations that mean *symbol plus addend* can be applied; whoever needs a value at another one gets an error
+//! (see [`Elf::check`]). That is how RISC-V objects can be read at all: their debug sections are full of ADD and SUB
+//! pairs, none of which touches a type.
 //!
-//! Invariant: the bytes of a [`Section`] are never longer than what the file (or its compression header) holds, and
-//! both tables of a section are sorted by offset.
+//! A relocatable object may have several sections of units, one for each type that other objects may have as well. They
+//! are numbered through: the first byte of each follows the last byte of the one before it.
+//!
+//! Invariant: the bytes of a [`Section`] are never longer than what the file (or its compression header) holds.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::OnceLock;
 
 use gimli::RunTimeEndian;
-use object::read::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SymbolSection};
-use object::{File, ObjectKind, RelocationFlags};
+use object::read::{Object, ObjectSection};
+use object::{File, ObjectKind};
 
 use crate::error::Error;
 use crate::input::{Location, ObjectFile};
 use crate::machine::{Apply, Machine};
+use crate::relocation::{Relocation, Relocations, Tables, number};
+use crate::unit::{self, Headers};
 
 /// No compressed debug section of a compiler comes near this ratio; a header that claims more is damaged.
 const MAX_COMPRESSION: u64 = 1 << 12;
 
-/// A debug section, relocated.
+/// A debug section.
 #[derive(Debug, Default)]
 pub(crate) struct Section<'a> {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Its bytes.
+    /// Its bytes, as the file has them.
     pub(crate) bytes: Cow<'a, [u8]>,
-    /// Where a relocation put the address of something that is loaded.
-    places: Vec<(u64, Location)>,
-    /// Where a relocation was not applied, and its type.
-    unapplied: Vec<(u64, u32)>,
+    /// What applies to them.
+    pub(crate) relocations: Relocations<'a>,
+    /// Its index in the file.
+    index: usize,
 }
 
 impl Section<'_> {
-    /// What the address at `offset` refers to, if a relocation says so.
-    pub(crate) fn place(&self, offset: u64) -> Option<Location> {
-        let index = self
-            .places
-            .binary_search_by_key(&offset, |(at, _)| *at)
-            .ok()?;
-        self.places.get(index).map(|(_, place)| *place)
-    }
-
-    /// The first relocation in `start..end` that was not applied.
-    pub(crate) fn unapplied_in(&self, start: u64, end: u64) -> Option<(u64, u32)> {
-        if self.unapplied.is_empty() {
-            return None;
+    fn named(name: &'static str) -> Self {
+        Section {
+            name,
+            ..Section::default()
         }
-        let first = self.unapplied.partition_point(|(at, _)| *at < start);
-        self.unapplied
-            .get(first)
-            .copied()
-            .filter(|(at, _)| *at < end)
     }
+}
+
+/// A section of units.
+#[derive(Debug)]
+pub(crate) struct UnitSection<'a> {
+    /// The section.
+    pub(crate) section: Section<'a>,
+    /// Number of its first byte.
+    pub(crate) origin: u32,
+    /// Whether it is `.debug_types` of DWARF 4.
+    pub(crate) types: bool,
+}
+
+/// A value as a relocation leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    /// The value.
+    pub(crate) value: u64,
+    /// What it refers to, if a relocation says so and that is part of the program.
+    pub(crate) place: Option<Location>,
 }
 
 /// What is needed of one object file.
@@ -69,8 +81,11 @@ pub(crate) struct Elf<'a> {
     pub(crate) endian: RunTimeEndian,
     /// Whether addresses are relative to sections.
     pub(crate) relocatable: bool,
-    /// `.debug_info`.
-    pub(crate) info: Section<'a>,
+    tables: Option<Tables<'a>>,
+    /// `.debug_info` and `.debug_types`.
+    pub(crate) units: Vec<UnitSection<'a>>,
+    /// What is in them.
+    pub(crate) headers: Headers,
     /// `.debug_abbrev`.
     pub(crate) abbrev: Section<'a>,
     /// `.debug_str`.
@@ -82,85 +97,111 @@ pub(crate) struct Elf<'a> {
     /// `.debug_addr`.
     pub(crate) addr: Section<'a>,
     /// `.debug_line`.
-    pub(crate) line: Section<'a>,
+    line: Section<'a>,
+    /// The same with its relocations applied.
+    relocated_line: OnceLock<Vec<u8>>,
 }
+
+/// Names of what is read; the names of compressed sections may begin with `.z` instead of `.`.
+const NAMES: [&str; 8] = [
+    ".debug_info",
+    ".debug_types",
+    ".debug_abbrev",
+    ".debug_str",
+    ".debug_line_str",
+    ".debug_str_offsets",
+    ".debug_addr",
+    ".debug_line",
+];
 
 impl<'a> Elf<'a> {
     /// Reads the debug sections of `object`.
     pub(crate) fn read(object: &'a ObjectFile<'_>) -> Result<Elf<'a>, Error> {
         let file = object.name.as_str();
-        let parsed = File::parse(object.data).map_err(|source| Error::Elf {
-            file: file.to_owned(),
-            what: "the ELF header",
-            source,
-        })?;
+        let fail = |what| {
+            move |source| Error::Elf {
+                file: file.to_owned(),
+                what,
+                source,
+            }
+        };
+        let parsed = File::parse(object.data).map_err(fail("the ELF header"))?;
         let e_machine = match object.data.get(18..20) {
             Some(&[low, high]) if parsed.is_little_endian() => u16::from_le_bytes([low, high]),
             Some(&[high, low]) => u16::from_le_bytes([low, high]),
             _ => 0,
         };
-        let reader = Reader {
+        let mut elf = Elf {
             file,
-            relocatable: parsed.kind() == ObjectKind::Relocatable,
             machine: Machine::of(e_machine),
+            e_machine,
             endian: if parsed.is_little_endian() {
                 RunTimeEndian::Little
             } else {
                 RunTimeEndian::Big
             },
-            parsed,
+            relocatable: parsed.kind() == ObjectKind::Relocatable,
+            tables: None,
+            units: Vec::new(),
+            headers: Headers::default(),
+            abbrev: Section::named(".debug_abbrev"),
+            str: Section::named(".debug_str"),
+            line_str: Section::named(".debug_line_str"),
+            str_offsets: Section::named(".debug_str_offsets"),
+            addr: Section::named(".debug_addr"),
+            line: Section::named(".debug_line"),
+            relocated_line: OnceLock::new(),
         };
-        Ok(Elf {
-            file,
-            machine: reader.machine,
-            e_machine,
-            endian: reader.endian,
-            relocatable: reader.relocatable,
-            info: reader.section(".debug_info")?,
-            abbrev: reader.section(".debug_abbrev")?,
-            str: reader.section(".debug_str")?,
-            line_str: reader.section(".debug_line_str")?,
-            str_offsets: reader.section(".debug_str_offsets")?,
-            addr: reader.section(".debug_addr")?,
-            line: reader.section(".debug_line")?,
-        })
-    }
-
-    /// An error if the value in `start..end` depends on a relocation that was not applied.
-    pub(crate) fn check(&self, section: &Section<'_>, start: u64, end: u64) -> Result<(), Error> {
-        match section.unapplied_in(start, end) {
-            None => Ok(()),
-            Some((offset, r_type)) => Err(Error::Relocation {
-                file: self.file.to_owned(),
-                section: section.name,
-                offset,
-                r_type,
-                machine: match self.machine.e_machine {
-                    0 => self.e_machine.to_string(),
-                    _ => self.machine.name.to_owned(),
-                },
-            }),
+        let mut sections = elf.sections(&parsed)?;
+        if elf.relocatable {
+            let wanted = |index| sections.iter().any(|section| section.index == index);
+            let mut tables = Tables::read(&parsed, &wanted).map_err(fail("relocations"))?;
+            for section in &mut sections {
+                section.relocations = tables.take(section.index);
+                if !tables.take(section.index).is_empty() {
+                    let expected = "one table for a section";
+                    return Err(elf.unexpected(section.name, "relocations", expected));
+                }
+            }
+            elf.tables = Some(tables);
         }
+        for section in sections {
+            elf.keep(section)?;
+        }
+        elf.headers = unit::headers(&elf)?;
+        Ok(elf)
     }
-}
 
-/// One file while its sections are read.
-struct Reader<'a> {
-    file: &'a str,
-    parsed: File<'a>,
-    machine: &'static Machine,
-    endian: RunTimeEndian,
-    relocatable: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn section(&self, name: &'static str) -> Result<Section<'a>, Error> {
-        let Some(section) = self.parsed.section_by_name(name) else {
-            return Ok(Section {
-                name,
-                ..Section::default()
+    /// All sections that are read, in the order of the file.
+    fn sections(&self, parsed: &File<'a>) -> Result<Vec<Section<'a>>, Error> {
+        let mut result = Vec::new();
+        for section in parsed.sections() {
+            let Ok(bytes) = section.name_bytes() else {
+                continue;
+            };
+            if !bytes.starts_with(b".debug_") && !bytes.starts_with(b".zdebug_") {
+                continue;
+            }
+            let name = NAMES.iter().find(|name| {
+                bytes == name.as_bytes() || bytes.strip_prefix(b".z") == Some(&name.as_bytes()[1..])
             });
-        };
+            if let Some(name) = name {
+                result.push(Section {
+                    name,
+                    bytes: self.bytes(&section, name)?,
+                    relocations: Relocations::default(),
+                    index: section.index().0,
+                });
+            }
+        }
+        Ok(result)
+    }
+
+    fn bytes(
+        &self,
+        section: &object::Section<'a, '_>,
+        name: &'static str,
+    ) -> Result<Cow<'a, [u8]>, Error> {
         let fail = |source| Error::Elf {
             file: self.file.to_owned(),
             what: name,
@@ -169,133 +210,186 @@ impl<'a> Reader<'a> {
         let compressed = section.compressed_data().map_err(fail)?;
         let limit = (compressed.data.len() as u64).saturating_mul(MAX_COMPRESSION);
         if compressed.uncompressed_size > limit {
-            return Err(Error::Unexpected {
-                file: self.file.to_owned(),
-                section: name,
-                offset: 0,
-                what: "size in the compression header",
-                expected: "a size that the data can have",
-            });
+            let expected = "a size that the data can have";
+            return Err(self.unexpected(name, "size in the compression header", expected));
         }
-        let bytes = compressed.decompress().map_err(fail)?;
-        let mut result = Section {
-            name,
-            bytes,
-            ..Section::default()
-        };
-        if self.relocatable {
-            for (offset, relocation) in section.relocations() {
-                self.relocate(&mut result, offset, &relocation)?;
-            }
-            result.places.sort_unstable_by_key(|(offset, _)| *offset);
-            result.unapplied.sort_unstable();
-        }
-        Ok(result)
+        compressed.decompress().map_err(fail)
     }
 
-    fn relocate(
-        &self,
-        section: &mut Section<'a>,
-        offset: u64,
-        relocation: &object::read::Relocation,
-    ) -> Result<(), Error> {
-        let RelocationFlags::Elf { r_type } = relocation.flags() else {
-            return Ok(());
+    /// Puts a section where it belongs. Of those that exist once, the first one counts.
+    fn keep(&mut self, section: Section<'a>) -> Result<(), Error> {
+        let slot = match section.name {
+            ".debug_info" | ".debug_types" => return self.keep_units(section),
+            ".debug_abbrev" => &mut self.abbrev,
+            ".debug_str" => &mut self.str,
+            ".debug_line_str" => &mut self.line_str,
+            ".debug_str_offsets" => &mut self.str_offsets,
+            ".debug_addr" => &mut self.addr,
+            _ => &mut self.line,
         };
-        let apply = match self.machine.apply(r_type.0) {
-            None => {
-                section.unapplied.push((offset, r_type.0));
-                return Ok(());
-            }
-            Some(Apply::Nothing) => return Ok(()),
-            Some(apply) => apply,
-        };
-        let bad = |problem| Error::BadRelocation {
-            file: self.file.to_owned(),
-            section: section.name,
-            offset,
-            problem,
-        };
-        let (value, place) = self.target(relocation, offset, section.name)?;
-        let width = if apply == Apply::Word64 { 8 } else { 4 };
-        let start = usize::try_from(offset).map_err(|_| bad("is out of the section"))?;
-        let end = start
-            .checked_add(width)
-            .ok_or_else(|| bad("is out of the section"))?;
-        let word = section
-            .bytes
-            .get(start..end)
-            .ok_or_else(|| bad("is out of the section"))?;
-        let implicit = if relocation.has_implicit_addend() {
-            self.read_word(word)
-        } else {
-            0
-        };
-        let value = value
-            .wrapping_add_signed(relocation.addend())
-            .wrapping_add(implicit);
-        let bytes = match self.endian {
-            RunTimeEndian::Little => value.to_le_bytes(),
-            RunTimeEndian::Big => value.to_be_bytes(),
-        };
-        let bytes = match (self.endian, width) {
-            (RunTimeEndian::Big, 4) => &bytes[4..],
-            (_, width) => &bytes[..width],
-        };
-        section.bytes.to_mut()[start..end].copy_from_slice(bytes);
-        // Addresses are as wide as the class says; the many 32-bit offsets into other debug sections need no memory.
-        if let Some(place) = place
-            && (width == 8 || !self.parsed.is_64())
-        {
-            let place = match place {
-                Location::Section { section, .. } => Location::Section {
-                    section,
-                    offset: value,
-                },
-                Location::Address(_) => Location::Address(value),
-            };
-            section.places.push((offset, place));
+        if slot.index == 0 {
+            *slot = section;
         }
         Ok(())
     }
 
-    /// Value of a relocation's symbol, and what it points at if that is part of the program.
-    fn target(
-        &self,
-        relocation: &object::read::Relocation,
-        offset: u64,
-        section: &'static str,
-    ) -> Result<(u64, Option<Location>), Error> {
-        let index = match relocation.target() {
-            RelocationTarget::Symbol(index) => index,
-            _ => return Ok((0, None)),
-        };
-        let symbol = self
-            .parsed
-            .symbol_by_index(index)
-            .map_err(|_| Error::BadRelocation {
-                file: self.file.to_owned(),
-                section,
-                offset,
-                problem: "names a symbol that does not exist",
-            })?;
-        let place = match symbol.section() {
-            SymbolSection::Section(index) => Some(Location::Section {
-                section: index.0,
-                offset: 0,
-            }),
-            SymbolSection::Absolute => Some(Location::Address(0)),
-            _ => None,
-        };
-        let value = if place.is_some() { symbol.address() } else { 0 };
-        Ok((value, place))
+    fn keep_units(&mut self, section: Section<'a>) -> Result<(), Error> {
+        let origin = self.units.last().map_or(0, |before| {
+            u64::from(before.origin) + before.section.bytes.len() as u64
+        });
+        if origin + section.bytes.len() as u64 >= u64::from(u32::MAX) {
+            return Err(Error::TooLarge {
+                what: format!("{}: bytes of .debug_info", self.file),
+                limit: u64::from(u32::MAX),
+            });
+        }
+        self.units.push(UnitSection {
+            types: section.name == ".debug_types",
+            section,
+            origin: origin as u32,
+        });
+        Ok(())
     }
 
-    fn read_word(&self, bytes: &[u8]) -> u64 {
-        let fold = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
-        match self.endian {
-            RunTimeEndian::Little => bytes.iter().rev().fold(0, fold),
-            RunTimeEndian::Big => bytes.iter().fold(0, fold),
+    fn unexpected(
+        &self,
+        section: &'static str,
+        what: &'static str,
+        expected: &'static str,
+    ) -> Error {
+        Error::Unexpected {
+            file: self.file.to_owned(),
+            section,
+            offset: 0,
+            what,
+            expected,
+        }
+    }
+
+    /// `.debug_line` with its relocations applied, as far as they are known. Only messages need it.
+    pub(crate) fn line_bytes(&self) -> &[u8] {
+        if self.line.relocations.is_empty() {
+            return &self.line.bytes;
+        }
+        self.relocated_line.get_or_init(|| {
+            let mut bytes = self.line.bytes.to_vec();
+            let last = Cell::new(0);
+            for relocation in self.line.relocations.within(0, u64::MAX, &last) {
+                let width = match self.machine.apply(relocation.r_type) {
+                    Some(Apply::Word32) => 4,
+                    Some(Apply::Word64) => 8,
+                    _ => continue,
+                };
+                if let Ok(Some(word)) = self.word(&self.line, relocation.offset, width, &last) {
+                    // The value was read from there, so it is in range.
+                    let start = relocation.offset as usize;
+                    let little = word.value.to_le_bytes();
+                    let big = word.value.to_be_bytes();
+                    bytes[start..start + width].copy_from_slice(match self.endian {
+                        RunTimeEndian::Little => &little[..width],
+                        RunTimeEndian::Big => &big[8 - width..],
+                    });
+                }
+            }
+            bytes
+        })
+    }
+
+    /// The section of units that has the index `index` in the file.
+    pub(crate) fn units_at(&self, index: usize) -> Option<&UnitSection<'a>> {
+        self.units.iter().find(|units| units.section.index == index)
+    }
+
+    /// An error if the value in `start..end` depends on a relocation that cannot be applied.
+    pub(crate) fn check(
+        &self,
+        section: &Section<'_>,
+        start: u64,
+        end: u64,
+        last: &Cell<usize>,
+    ) -> Result<(), Error> {
+        let mut within = section.relocations.within(start, end, last);
+        match within.find(|relocation| self.machine.apply(relocation.r_type).is_none()) {
+            None => Ok(()),
+            Some(relocation) => Err(Error::Relocation {
+                file: self.file.to_owned(),
+                section: section.name,
+                offset: relocation.offset,
+                r_type: relocation.r_type,
+                machine: match self.machine.e_machine {
+                    0 => self.e_machine.to_string(),
+                    _ => self.machine.name.to_owned(),
+                },
+            }),
+        }
+    }
+
+    /// The number of `width` bytes at `offset`, whose relocations were checked; `None` if it is out of the section.
+    pub(crate) fn word(
+        &self,
+        section: &Section<'_>,
+        offset: u64,
+        width: usize,
+        last: &Cell<usize>,
+    ) -> Result<Option<Word>, Error> {
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|start| section.bytes.get(start..start.checked_add(width)?));
+        let Some(bytes) = bytes else {
+            return Ok(None);
+        };
+        let mut result = Word {
+            value: number(bytes, self.endian),
+            place: None,
+        };
+        for relocation in section.relocations.within(offset, offset + 1, last) {
+            let mask = match self.machine.apply(relocation.r_type) {
+                Some(Apply::Word32) => u64::from(u32::MAX),
+                Some(Apply::Word64) if width == 8 => u64::MAX,
+                Some(Apply::Word64) => {
+                    return Err(self.bad_relocation(section, offset, "is wider than its value"));
+                }
+                _ => continue,
+            };
+            result = self.relocated(section, &relocation, result.value, mask)?;
+        }
+        Ok(Some(result))
+    }
+
+    /// Symbol plus addend.
+    fn relocated(
+        &self,
+        section: &Section<'_>,
+        relocation: &Relocation,
+        written: u64,
+        mask: u64,
+    ) -> Result<Word, Error> {
+        let symbol = self
+            .tables
+            .as_ref()
+            .and_then(|tables| tables.symbol(relocation.symbol));
+        let Some((symbol, place)) = symbol else {
+            let problem = "names a symbol that does not exist";
+            return Err(self.bad_relocation(section, relocation.offset, problem));
+        };
+        let addend = relocation.addend.unwrap_or(written as i64);
+        let value = symbol.wrapping_add_signed(addend) & mask;
+        let place = place.map(|place| match place {
+            Location::Section { section, .. } => Location::Section {
+                section,
+                offset: value,
+            },
+            Location::Address(_) => Location::Address(value),
+        });
+        Ok(Word { value, place })
+    }
+
+    fn bad_relocation(&self, section: &Section<'_>, offset: u64, problem: &'static str) -> Error {
+        Error::BadRelocation {
+            file: self.file.to_owned(),
+            section: section.name,
+            offset,
+            problem,
         }
     }
 }

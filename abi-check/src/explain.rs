@@ -16,11 +16,10 @@ use crate::model::{Graph, Member, Shape, TypeId};
 use crate::report::{Finding, Kind, Place, Reached, Reason, Severity, SideView, Unproved};
 use crate::table;
 use crate::walk::{Diff, Edge, Holders, Label, Pair, PairId, SourceLine, Walk};
+use crate::ways::{self, MAX_REACHED, Way, Ways};
 
 /// Findings for which all roots are counted; further ones name one root.
 const MAX_COUNTED: usize = 256;
-/// Roots that a finding shows the way from.
-const MAX_REACHED: usize = 3;
 /// Renamed types that are searched for the difference that makes a renamed field an error.
 const MAX_SEARCHED: usize = 4096;
 /// Steps of a path that are shown.
@@ -34,8 +33,8 @@ pub(crate) struct Explain<'e, 'g, 'a> {
     /// Indexes of the two sides.
     sides: [usize; 2],
     holders: Holders,
-    /// How each pair was first reached; `None` if no chosen root reaches it.
-    way: Vec<Option<Way<'a>>>,
+    /// How each pair was first reached; empty if no chosen root reaches it.
+    ways: Vec<Ways<'a>>,
     /// For the structs that hold a variant's fields: what of them the enum around accounts for.
     covered: Vec<Covered>,
     /// Pairs that hold a difference by value, and those with one.
@@ -82,13 +81,6 @@ impl Covered {
     }
 }
 
-/// How a pair was reached.
-#[derive(Clone, Copy)]
-enum Way<'a> {
-    Root(usize),
-    Held(PairId, Label<'a>),
-}
-
 /// Findings by what they say, so that equal ones of several units or sides become one.
 #[derive(Default)]
 pub(crate) struct Collected {
@@ -105,10 +97,10 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     /// Prepares what all findings need.
     pub(crate) fn new(walk: &'e Walk<'g, 'a>, roots: &'e [RootPair], sides: [usize; 2]) -> Self {
         let holders = walk.holders();
-        let way = ways(walk, roots);
-        let reachable = |id: &PairId| way[id.0 as usize].is_some();
+        let ways = ways::ways(walk, roots);
+        let reachable = |id: &PairId| !ways[id.0 as usize].is_empty();
         let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
-        let covered = coverage(walk, &way);
+        let covered = coverage(walk, &ways);
         let counts = |id: &PairId| {
             let covered = covered[id.0 as usize];
             walk.pair(*id)
@@ -125,7 +117,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             roots,
             sides,
             holders,
-            way: Vec::new(),
+            ways: Vec::new(),
             covered,
             differs,
             renamed_differs: Vec::new(),
@@ -138,7 +130,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             .reaching(guilty.collect::<Vec<_>>(), |holder, _| {
                 walk.pair(holder).renamed
             });
-        result.way = way;
+        result.ways = ways;
         result
     }
 
@@ -149,7 +141,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         }
         let reached: Vec<PairId> = (0..self.walk.pairs.len() as u32)
             .map(PairId)
-            .filter(|id| self.way[id.0 as usize].is_some())
+            .filter(|id| !self.ways[id.0 as usize].is_empty())
             .collect();
         for id in &reached {
             self.gaps(*id, to);
@@ -178,8 +170,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
 
     /// Types of the first side that were compared, by name.
     pub(crate) fn compared(&self, to: &mut BTreeSet<String>) {
-        for (pair, way) in self.walk.pairs.iter().zip(&self.way) {
-            if way.is_some() {
+        for (pair, ways) in self.walk.pairs.iter().zip(&self.ways) {
+            if !ways.is_empty() {
                 to.insert(self.graph.type_name(pair.a));
             }
         }
@@ -231,7 +223,12 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         match root.pair {
             None => {
                 let reason = Reason::Unreadable("a static without a defined type");
-                to.unproved(reason, var.name.clone(), self.sides.to_vec(), None);
+                to.unproved(
+                    reason,
+                    var.name.to_string(),
+                    self.sides.to_vec(),
+                    Vec::new(),
+                );
             }
             Some(id) if self.walk.pair(id).renamed => {
                 let at = [root.a, root.b].map(|id| {
@@ -239,18 +236,18 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     Some((var.unit, var.declared))
                 });
                 let reached = Reached {
-                    root: var.name.clone(),
-                    path: var.name.clone(),
+                    root: var.name.to_string(),
+                    path: var.name.to_string(),
                 };
                 let (kind, text) = self.rename(id, Label::Field(None));
                 self.found_error |= kind.severity() == Severity::Error;
                 let finding = self.finding(
                     kind,
                     String::new(),
-                    Some(var.name.clone()),
+                    Some(var.name.to_string()),
                     text,
                     at,
-                    reached,
+                    vec![reached],
                 );
                 to.finding(Draft {
                     finding,
@@ -317,7 +314,9 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         };
         let text = [describe(0, left), describe(1, right)];
         let mut reached = self.reached(holder, None);
-        reached.path.push_str(&step(edge.label));
+        for reached in &mut reached {
+            reached.path.push_str(&step(edge.label));
+        }
         let mut finding = self.finding(kind, name, Some(member.to_owned()), text, at, reached);
         self.context(holder, &mut finding);
         to.finding(Draft {
@@ -387,7 +386,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         member: Option<String>,
         text: [String; 2],
         at: [Option<SourceLine>; 2],
-        reached: Reached,
+        reached: Vec<Reached>,
     ) -> Finding {
         let place = |at: Option<SourceLine>| -> Option<Place> {
             at.and_then(|(unit, at)| self.graph.place(unit, at))
@@ -397,7 +396,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             kind,
             type_name,
             member,
-            reached: vec![reached],
+            reached,
             more_roots: 0,
             sides: sides
                 .map(|(side, (text, at))| SideView {
@@ -422,12 +421,12 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             .roots
             .iter()
             .filter(|root| root.pair.is_some_and(|pair| reaching[pair.0 as usize]))
-            .map(|root| self.graph.var(root.a).name.as_str())
+            .map(|root| self.graph.var(root.a).name.as_ref())
             .collect();
-        finding.more_roots = roots.len().saturating_sub(1);
+        finding.more_roots = roots.len().saturating_sub(finding.reached.len());
         let holding = self.holders.reaching([id], |_, by_value| by_value);
         let names: BTreeSet<String> = (0..self.walk.pairs.len())
-            .filter(|index| holding[*index] && self.way[*index].is_some())
+            .filter(|index| holding[*index] && !self.ways[*index].is_empty())
             .map(|index| &self.walk.pairs[index])
             .filter(|pair| !pair.renamed && matches!(self.graph.ty(pair.a).shape, Shape::Record(_)))
             .map(|pair| self.graph.type_name(pair.a))
@@ -457,25 +456,25 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                 gap.reason,
                 gap.subject.clone(),
                 sides,
-                Some(self.reached(id, None)),
+                self.reached(id, None),
             );
         }
     }
 
-    /// A shortest way from a root to a pair.
-    fn reached(&self, id: PairId, member: Option<&str>) -> Reached {
+    /// Shortest ways from roots to a pair.
+    fn reached(&self, id: PairId, member: Option<&str>) -> Vec<Reached> {
+        let ways = &self.ways[id.0 as usize];
+        ways.iter().map(|way| self.path(way, member)).collect()
+    }
+
+    fn path(&self, way: &Way<'a>, member: Option<&str>) -> Reached {
         let mut steps: Vec<String> = member.map(|name| format!(".{name}")).into_iter().collect();
-        let mut at = id;
-        let root = loop {
-            match self.way[at.0 as usize] {
-                Some(Way::Root(index)) => break self.graph.var(self.roots[index].a).name.clone(),
-                Some(Way::Held(holder, label)) => {
-                    steps.push(step(label));
-                    at = holder;
-                }
-                None => break String::new(),
-            }
-        };
+        let mut at = way;
+        while let Some((holder, way, label)) = at.held {
+            steps.push(step(label));
+            at = &self.ways[holder.0 as usize][way];
+        }
+        let root = self.graph.var(self.roots[at.root].a).name.to_string();
         if steps.len() > MAX_PATH {
             steps.truncate(MAX_PATH);
             steps.push(".…".to_owned());
@@ -488,38 +487,12 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     }
 }
 
-/// How every pair is first reached from the chosen roots.
-fn ways<'a>(walk: &Walk<'_, 'a>, roots: &[RootPair]) -> Vec<Option<Way<'a>>> {
-    let mut way = vec![None; walk.pairs.len()];
-    let mut order = Vec::new();
-    for (index, root) in roots.iter().enumerate() {
-        if let Some(id) = root.pair
-            && way[id.0 as usize].is_none()
-        {
-            way[id.0 as usize] = Some(Way::Root(index));
-            order.push(id);
-        }
-    }
-    let mut next = 0;
-    while let Some(id) = order.get(next).copied() {
-        next += 1;
-        for edge in walk.edges(id) {
-            let to = &mut way[edge.to.0 as usize];
-            if to.is_none() {
-                *to = Some(Way::Held(id, edge.label));
-                order.push(edge.to);
-            }
-        }
-    }
-    way
-}
-
 /// What is accounted for, of every pair that is held as a variant.
-fn coverage(walk: &Walk<'_, '_>, way: &[Option<Way<'_>>]) -> Vec<Covered> {
+fn coverage(walk: &Walk<'_, '_>, ways: &[Ways<'_>]) -> Vec<Covered> {
     let mut result: Vec<Option<Covered>> = vec![None; walk.pairs.len()];
     for id in (0..walk.pairs.len() as u32)
         .map(PairId)
-        .filter(|id| way[id.0 as usize].is_some())
+        .filter(|id| !ways[id.0 as usize].is_empty())
     {
         let mut by_this = None;
         for edge in walk.edges(id) {
@@ -552,14 +525,13 @@ impl Collected {
         reason: Reason,
         subject: String,
         sides: Vec<usize>,
-        reached: Option<Reached>,
+        reached: Vec<Reached>,
     ) {
         let all = self.unproved.entry((reason, subject, sides)).or_default();
-        if let Some(reached) = reached
-            && all.len() < MAX_REACHED
-            && !all.contains(&reached)
-        {
-            all.push(reached);
+        for reached in reached {
+            if all.len() < MAX_REACHED && !all.contains(&reached) {
+                all.push(reached);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use gimli::RunTimeEndian;
 
-use crate::model::{Graph, Member, MemberPlace, Shape, Target, TypeId, UnitId};
+use crate::model::{Graph, Level, Member, MemberPlace, Shape, Target, TypeId, UnitId};
 use crate::names::{MAX_ALIASES, Stripped};
 
 /// Types nested by value deeper than this have no alignment here.
@@ -170,11 +170,14 @@ impl<'g, 'a> Layouts<'g, 'a> {
         if !*one.get_or_insert_with(|| rest.iter().all(|other| graph.look_alike(*first, *other))) {
             return Definition::Ambiguous;
         }
+        // Of all others only the surface is known.
+        let whole = || {
+            let all = ids.iter().copied();
+            all.filter(|other| graph.ty(*other).level == Level::Full)
+        };
         let object = graph.unit_of(id).object;
-        let nearest = ids
-            .iter()
-            .find(|other| graph.unit_of(**other).object == object);
-        Definition::At(*nearest.unwrap_or(first))
+        let nearest = whole().find(|other| graph.unit_of(*other).object == object);
+        Definition::At(nearest.or_else(|| whole().next()).unwrap_or(*first))
     }
 }
 
@@ -246,21 +249,15 @@ impl<'a> Graph<'a> {
 
     /// Whether a type is declared and not defined in this entry.
     pub(crate) fn is_declaration(&self, id: TypeId) -> bool {
-        match &self.ty(id).shape {
-            Shape::Record(record) => record.declaration,
-            Shape::Enumeration { declaration, .. } => *declaration,
-            _ => false,
-        }
+        self.ty(id).shape.is_declaration()
     }
 
     fn definitions(&self) -> FxHashMap<(usize, String), Candidates> {
         let mut result: FxHashMap<_, Candidates> = FxHashMap::default();
         for index in 0..self.types.len() as u32 {
             let id = TypeId(index);
-            let defines = matches!(
-                self.ty(id).shape,
-                Shape::Record(_) | Shape::Enumeration { .. }
-            );
+            let ty = self.ty(id);
+            let defines = ty.shape.is_nominal() && ty.level >= Level::Surface;
             if defines && !self.is_declaration(id) && self.given_name(id).is_some() {
                 result
                     .entry((self.unit_of(id).side, self.type_name(id)))
@@ -268,6 +265,10 @@ impl<'a> Graph<'a> {
                     .ids
                     .push(id);
             }
+        }
+        let place = |id: &TypeId| (self.ty(*id).unit, self.ty(*id).offset);
+        for candidates in result.values_mut() {
+            candidates.ids.sort_by_key(place);
         }
         result
     }

@@ -9,12 +9,17 @@
 //!
 //! | phase | file | makes |
 //! | --- | --- | --- |
-//! | read | `archive`, `elf`, `machine` | sections with their relocations applied |
-//! | collect | `scan`, `shape`, `attributes`, `location`, `model` | types and statics of every unit, side by side in one graph |
+//! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
+//! | find | `unit`, `abbreviation`, `cursor`, `index`, `location` | where the types and statics of each unit are; the selected statics |
+//! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
+//! | share | `share`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
-//! | explain | `explain`, `table`, `lines` | findings: root causes first, what follows from them folded |
+//! | explain | `explain`, `ways`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render` | the text |
+//!
+//! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
+//! is forgotten at once, so that memory holds the files and what differs between units.
 //!
 //! Besides a comparison, `dump` lists the layouts of a side, and `declarations` finds symbols in the source.
 //!
@@ -22,18 +27,26 @@
 //! it), and nothing is compared by name alone: a name selects a partner, the layouts decide.
 #![forbid(unsafe_code)]
 
+mod abbreviation;
 mod archive;
 mod attributes;
 mod compare;
+mod cursor;
 mod declarations;
+mod definitions;
 mod dump;
 mod elf;
 mod error;
 mod explain;
+mod fingerprint;
+mod form;
 mod glob;
+mod hash;
+mod index;
 mod input;
 mod layout;
 mod lines;
+mod load;
 mod location;
 mod machine;
 mod matching;
@@ -41,14 +54,18 @@ mod model;
 mod names;
 mod pairing;
 mod read;
+mod relocation;
 mod render;
 mod report;
 mod roots;
-mod scan;
 mod shape;
+mod share;
 mod table;
+mod types;
+mod unit;
 mod variants;
 mod walk;
+mod ways;
 
 use std::collections::BTreeSet;
 
@@ -75,8 +92,8 @@ pub fn compare<'a>(
     select: &(dyn Fn(&StaticRef<'_>) -> bool + Sync),
 ) -> Result<Report, Error> {
     let elves = read::elves(sides)?;
-    let graph = read::graph(&elves)?;
-    let roots = roots::select(&graph, sides.len(), select);
+    let graph = read::selected(&elves, select)?;
+    let roots = roots::by_side(&graph, sides.len());
     let mut collected = explain::Collected::default();
     let mut types = BTreeSet::new();
     let mut paired = Vec::new();

@@ -7,10 +7,10 @@
 
 use gimli::{AttributeValue, DebugLine, DebugLineOffset, DebugStrOffset};
 
-use crate::attributes::Slice;
 use crate::elf::Elf;
 use crate::model::{Declared, Graph, Unit, UnitId};
 use crate::report::Place;
+use crate::unit::Slice;
 
 impl Graph<'_> {
     /// The place that `DW_AT_decl_file` and `DW_AT_decl_line` of an entry name.
@@ -33,7 +33,7 @@ pub(crate) fn place(elf: &Elf<'_>, unit: &Unit<'_>, declared: Declared) -> Optio
 
 fn file_name(elf: &Elf<'_>, unit: &Unit<'_>, file: u32) -> Option<String> {
     let offset = usize::try_from(unit.line_table?).ok()?;
-    let program = DebugLine::new(&elf.line.bytes, elf.endian)
+    let program = DebugLine::new(elf.line_bytes(), elf.endian)
         .program(DebugLineOffset(offset), unit.address_size, None, None)
         .ok()?;
     let header = program.header();

@@ -6,11 +6,14 @@
 //!
 //! Invariant: an expression that this file does not understand never yields a place.
 
+use std::cell::Cell;
+
 use gimli::{Expression, Operation};
 
-use crate::attributes::{Slice, UnitReader};
+use crate::elf::Section;
 use crate::error::Error;
 use crate::input::Location;
+use crate::unit::{Slice, UnitReader};
 
 /// Where a variable is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +27,8 @@ pub(crate) enum Placement {
 }
 
 /// Whether an expression may name a static address: only then it is worth parsing. Most do not.
-pub(crate) fn may_be_static(expression: &Expression<Slice<'_>>) -> bool {
-    let first = expression.0.slice().first().copied().map(gimli::DwOp);
+pub(crate) fn may_be_static(expression: &[u8]) -> bool {
+    let first = expression.first().copied().map(gimli::DwOp);
     matches!(
         first,
         Some(
@@ -40,10 +43,10 @@ pub(crate) fn may_be_static(expression: &Expression<Slice<'_>>) -> bool {
 impl UnitReader<'_> {
     /// Where the variable of a location expression is.
     pub(crate) fn placement(&self, expression: &Expression<Slice<'_>>) -> Result<Placement, Error> {
-        if !may_be_static(expression) {
+        if !may_be_static(expression.0.slice()) {
             return Ok(Placement::NotStatic);
         }
-        let mut operations = expression.operations(self.header.encoding());
+        let mut operations = expression.operations(self.header.encoding);
         let mut address = None;
         let mut offset = 0u64;
         let mut constant = None;
@@ -56,11 +59,9 @@ impl UnitReader<'_> {
                 Err(source) => return Err(self.malformed_expression(expression, source)),
             };
             match operation {
-                Operation::Address { address: value } if address.is_none() => {
-                    address = Some(self.address(
-                        self.expression_offset(expression).saturating_add(at + 1),
-                        value,
-                    )?);
+                Operation::Address { .. } if address.is_none() => {
+                    let at = self.expression_offset(expression).saturating_add(at + 1);
+                    address = self.address(&self.units.section, at)?;
                 }
                 Operation::AddressIndex { index } if address.is_none() => {
                     address = Some(self.indexed(index)?)
@@ -86,48 +87,48 @@ impl UnitReader<'_> {
         })
     }
 
-    /// What `value`, written at `offset` of `.debug_info`, refers to.
-    fn address(&self, offset: u64, value: u64) -> Result<Address, Error> {
+    /// What the address that is written at `offset` refers to; `None` if there is none.
+    fn address(&self, section: &Section<'_>, offset: u64) -> Result<Option<Address>, Error> {
         let elf = self.elf;
-        elf.check(
-            &elf.info,
-            offset,
-            offset.saturating_add(u64::from(self.header.address_size())),
-        )?;
-        Ok(self.classify(elf.info.place(offset), value))
+        let size = self.header.encoding.address_size;
+        let last = Cell::new(0);
+        let end = offset.saturating_add(u64::from(size));
+        elf.check(section, offset, end, &last)?;
+        let word = elf.word(section, offset, size.into(), &last)?;
+        Ok(word.map(|word| self.classify(word.place, word.value)))
     }
 
     fn indexed(&self, index: gimli::DebugAddrIndex<usize>) -> Result<Address, Error> {
         let elf = self.elf;
-        let size = u64::from(self.header.address_size());
+        let size = u64::from(self.header.encoding.address_size);
         let offset = (index.0 as u64)
             .saturating_mul(size)
-            .saturating_add(self.addr_base.0 as u64);
-        elf.check(&elf.addr, offset, offset.saturating_add(size))?;
-        let value = gimli::DebugAddr::from(Slice::new(&elf.addr.bytes, elf.endian))
-            .get_address(self.header.address_size(), self.addr_base, index)
-            .map_err(|source| Error::Dwarf {
+            .saturating_add(self.addr_base);
+        self.address(&elf.addr, offset)?
+            .ok_or_else(|| Error::Dwarf {
                 file: elf.file.to_owned(),
                 section: elf.addr.name,
                 offset,
                 what: "an address",
-                source,
-            })?;
-        Ok(self.classify(elf.addr.place(offset), value))
+                source: gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(offset)),
+            })
     }
 
     /// A linker that dropped a variable leaves 0 or the highest address in its debug information.
     fn classify(&self, place: Option<Location>, value: u64) -> Address {
+        // As gimli has it: the highest address, and the one before it, which some linkers use for lists of ranges.
+        let bits = 8 * u32::from(self.header.encoding.address_size.clamp(1, 8));
+        let highest = u64::MAX >> (64 - bits);
         match place {
             Some(location) => Address::At(location),
             None if self.elf.relocatable => Address::Unknown,
-            None if value == 0 || self.header.is_tombstone_address(value) => Address::Dead,
+            None if value == 0 || value >= highest - 1 => Address::Dead,
             None => Address::At(Location::Address(value)),
         }
     }
 
     fn expression_offset(&self, expression: &Expression<Slice<'_>>) -> u64 {
-        let info = Slice::new(&self.elf.info.bytes, self.elf.endian);
+        let info = Slice::new(&self.units.section.bytes, self.elf.endian);
         expression.0.offset_from(info) as u64
     }
 
@@ -138,7 +139,7 @@ impl UnitReader<'_> {
     ) -> Error {
         Error::Dwarf {
             file: self.elf.file.to_owned(),
-            section: self.elf.info.name,
+            section: self.units.section.name,
             offset: self.expression_offset(expression),
             what: "a location expression",
             source,

@@ -135,6 +135,11 @@ impl Machine {
             .map(|(_, apply)| *apply)
     }
 
+    /// Whether `long double` is what the psABI says, and not what an option asked for.
+    pub(crate) fn has_own_long_double(&self, producer: &str) -> bool {
+        !producer.contains("-mlong-double-128")
+    }
+
     /// Format of the floating-point type `name` of `size` bytes. `None` for sizes that no format has.
     pub(crate) fn float_format(
         &self,
@@ -142,7 +147,7 @@ impl Machine {
         size: u64,
         producer: &str,
     ) -> Option<FloatFormat> {
-        let long_double = name == "long double" && !producer.contains("-mlong-double-128");
+        let long_double = name == "long double" && self.has_own_long_double(producer);
         match size {
             2 if name.contains("bf16") => Some(FloatFormat::Brain16),
             2 => Some(FloatFormat::Binary16),

@@ -8,11 +8,11 @@
 //! Invariants: a [`TypeId`] or [`UnitId`] handed out is valid for the graph's life; a reference that leads nowhere
 //! resolves to `None`, never to another entry.
 
+use std::borrow::Cow;
+
 use gimli::{DwAte, DwEnd};
-use rustc_hash::FxHashMap;
 
 use crate::elf::Elf;
-use crate::error::Error;
 use crate::input::Location;
 
 /// A type of any unit of any side.
@@ -23,7 +23,7 @@ pub(crate) struct TypeId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct UnitId(pub(crate) u32);
 
-/// A namespace, type or function that names are qualified by; an index in its unit.
+/// A namespace, type or function that names are qualified by; 0 is outside of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct ScopeId(pub(crate) u32);
 
@@ -43,13 +43,29 @@ pub(crate) struct Declared {
     pub(crate) line: u32,
 }
 
+/// How much is known of what a type refers to. What is not known looks like a reference that leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub(crate) enum Level {
+    /// So much that it has a name: what types without a name refer to, up to types with one.
+    #[default]
+    Name,
+    /// Also the names of its members' types.
+    Surface,
+    /// Everything that a comparison looks at.
+    Full,
+}
+
 /// One type as DWARF describes it.
 #[derive(Debug)]
 pub(crate) struct Type<'a> {
     /// Its unit.
     pub(crate) unit: UnitId,
+    /// Its entry.
+    pub(crate) offset: DieOffset,
     /// `DW_AT_name`.
     pub(crate) name: Option<&'a str>,
+    /// The name that a typedef gives it, if it has none.
+    pub(crate) given: Option<&'a str>,
     /// What it is declared in.
     pub(crate) scope: ScopeId,
     /// `DW_AT_byte_size`.
@@ -58,6 +74,8 @@ pub(crate) struct Type<'a> {
     pub(crate) alignment: Option<u64>,
     /// Where the source declares it.
     pub(crate) declared: Declared,
+    /// How much of what it refers to is known.
+    pub(crate) level: Level,
     /// The rest, by tag.
     pub(crate) shape: Shape<'a>,
 }
@@ -117,6 +135,22 @@ pub(crate) enum Shape<'a> {
     Unspecified,
     /// Something that this crate does not compare; says what.
     Opaque(&'static str),
+}
+
+impl Shape<'_> {
+    /// Whether it is declared and not defined in its entry.
+    pub(crate) fn is_declaration(&self) -> bool {
+        match self {
+            Shape::Record(record) => record.declaration,
+            Shape::Enumeration { declaration, .. } => *declaration,
+            _ => false,
+        }
+    }
+
+    /// Whether its name, if it has one, stands for it in other types.
+    pub(crate) fn is_nominal(&self) -> bool {
+        matches!(self, Shape::Record(_) | Shape::Enumeration { .. })
+    }
 }
 
 /// Whether members lie one after the other or on top of each other.
@@ -212,12 +246,12 @@ pub(crate) struct Enumerator<'a> {
 }
 
 /// A namespace, type or function.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Scope<'a> {
-    /// What it is in itself; itself for the unit.
+    /// What it is in itself.
     pub(crate) parent: ScopeId,
-    /// Name, `None` for the unit and for what has no name.
-    pub(crate) name: Option<&'a str>,
+    /// Name.
+    pub(crate) name: &'a str,
 }
 
 /// A variable with a place in memory.
@@ -226,7 +260,7 @@ pub(crate) struct Static<'a> {
     /// Its unit.
     pub(crate) unit: UnitId,
     /// Qualified name.
-    pub(crate) name: String,
+    pub(crate) name: Cow<'a, str>,
     /// Name of the symbol.
     pub(crate) linkage_name: Option<&'a str>,
     /// Type.
@@ -238,22 +272,20 @@ pub(crate) struct Static<'a> {
 }
 
 /// One unit of one object.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Unit<'a> {
     /// Index of the side.
     pub(crate) side: usize,
     /// Index of the object in the side.
     pub(crate) object: usize,
-    /// First byte in `.debug_info`.
+    /// First byte.
     pub(crate) start: u32,
     /// Byte after the last.
     pub(crate) end: u32,
-    /// Id of its first type.
-    pub(crate) base: u32,
-    /// Offsets of its types, ascending; the type of `offsets[i]` has the id `base + i`.
-    pub(crate) offsets: Vec<DieOffset>,
-    /// Names that qualify.
-    pub(crate) scopes: Vec<Scope<'a>>,
+    /// Those of its types that are known, ascending by offset.
+    pub(crate) types: Vec<(DieOffset, TypeId)>,
+    /// Whether it has types at all.
+    pub(crate) has_types: bool,
     /// `DW_AT_name`.
     pub(crate) name: &'a str,
     /// `DW_AT_comp_dir`.
@@ -266,92 +298,26 @@ pub(crate) struct Unit<'a> {
     pub(crate) line_table: Option<u64>,
     /// Whether the types are in another file.
     pub(crate) skeleton: bool,
+    /// Whether it is not a compilation but one type, which compilations share.
+    pub(crate) is_type_unit: bool,
 }
 
-/// All types and statics of all sides.
+/// Types and statics of all sides, as far as they are needed. Equal types of one side's units are one.
 #[derive(Debug, Default)]
 pub(crate) struct Graph<'a> {
     /// The objects' sections, by side and object.
     pub(crate) elves: &'a [Vec<Elf<'a>>],
     /// Units in the order of sides, objects and offsets.
     pub(crate) units: Vec<Unit<'a>>,
-    /// Types in the order of units and offsets.
+    /// Types in the order in which they were found to be needed.
     pub(crate) types: Vec<Type<'a>>,
-    /// Statics in the order of units and offsets.
+    /// Selected statics in the order of units and offsets.
     pub(crate) statics: Vec<Static<'a>>,
-    /// Names that typedefs give to types without one.
-    typedef_names: FxHashMap<TypeId, &'a str>,
-}
-
-/// A unit as it was scanned, not yet numbered.
-#[derive(Debug)]
-pub(crate) struct ScannedUnit<'a> {
-    /// The unit; `base` is not set.
-    pub(crate) unit: Unit<'a>,
-    /// Its types, parallel to `unit.offsets`.
-    pub(crate) types: Vec<Type<'a>>,
-    /// Its statics.
-    pub(crate) statics: Vec<Static<'a>>,
+    /// Scopes of types.
+    pub(crate) scopes: Vec<Scope<'a>>,
 }
 
 impl<'a> Graph<'a> {
-    /// Numbers the units' types. Units must come in the order of sides, objects and offsets.
-    pub(crate) fn new(
-        elves: &'a [Vec<Elf<'a>>],
-        scanned: Vec<ScannedUnit<'a>>,
-    ) -> Result<Self, Error> {
-        let total: usize = scanned.iter().map(|unit| unit.types.len()).sum();
-        if total >= u32::MAX as usize || scanned.len() >= u32::MAX as usize {
-            return Err(Error::TooLarge {
-                what: "types".to_owned(),
-                limit: u64::from(u32::MAX),
-            });
-        }
-        let mut graph = Graph {
-            elves,
-            ..Graph::default()
-        };
-        graph.types.reserve_exact(total);
-        for mut part in scanned {
-            let id = UnitId(graph.units.len() as u32);
-            part.unit.base = graph.types.len() as u32;
-            graph
-                .types
-                .extend(part.types.into_iter().map(|ty| Type { unit: id, ..ty }));
-            graph.statics.extend(
-                part.statics
-                    .into_iter()
-                    .map(|var| Static { unit: id, ..var }),
-            );
-            graph.units.push(part.unit);
-        }
-        graph.name_anonymous_types();
-        Ok(graph)
-    }
-
-    fn name_anonymous_types(&mut self) {
-        let mut names = FxHashMap::default();
-        for (unit, ty) in self.types.iter().map(|ty| (ty.unit, ty)) {
-            if let (
-                Shape::Alias {
-                    target: Some(target),
-                    typedef: true,
-                },
-                Some(name),
-            ) = (&ty.shape, ty.name)
-                && let Some(id) = self.resolve(unit, *target)
-                && self.ty(id).name.is_none()
-                && matches!(
-                    self.ty(id).shape,
-                    Shape::Record(_) | Shape::Enumeration { .. }
-                )
-            {
-                names.entry(id).or_insert(name);
-            }
-        }
-        self.typedef_names = names;
-    }
-
     /// A type.
     pub(crate) fn ty(&self, id: TypeId) -> &Type<'a> {
         &self.types[id.0 as usize]
@@ -374,28 +340,27 @@ impl<'a> Graph<'a> {
 
     /// The type at `offset` in the object of `from`.
     pub(crate) fn resolve(&self, from: UnitId, offset: DieOffset) -> Option<TypeId> {
-        let here = self.unit(from);
-        let unit = if (here.start..here.end).contains(&offset.0) {
-            here
-        } else {
-            let key = |unit: &Unit<'_>| (unit.side, unit.object, unit.start);
-            let after = self
-                .units
-                .partition_point(|unit| key(unit) <= (here.side, here.object, offset.0));
-            let unit = self.units.get(after.checked_sub(1)?)?;
-            if (unit.side, unit.object) != (here.side, here.object) {
-                return None;
-            }
-            unit
-        };
-        let index = unit.offsets.binary_search(&offset).ok()?;
-        Some(TypeId(unit.base + index as u32))
+        let types = &self.unit(unit_at(&self.units, from, offset)?).types;
+        let index = types.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+        Some(types[index].1)
     }
 
     /// The name of a type, or the one that a typedef gives it.
     pub(crate) fn given_name(&self, id: TypeId) -> Option<&'a str> {
-        self.ty(id)
-            .name
-            .or_else(|| self.typedef_names.get(&id).copied())
+        self.ty(id).name.or(self.ty(id).given)
     }
+}
+
+/// The unit that `offset` is in, in the object of `from`.
+pub(crate) fn unit_at(units: &[Unit<'_>], from: UnitId, offset: DieOffset) -> Option<UnitId> {
+    let here = &units[from.0 as usize];
+    if (here.start..here.end).contains(&offset.0) {
+        return Some(from);
+    }
+    let key = |unit: &Unit<'_>| (unit.side, unit.object, unit.start);
+    let after = units.partition_point(|unit| key(unit) <= (here.side, here.object, offset.0));
+    let found = after.checked_sub(1)?;
+    let unit = &units[found];
+    let inside = (unit.side, unit.object) == (here.side, here.object) && offset.0 < unit.end;
+    inside.then_some(UnitId(found as u32))
 }

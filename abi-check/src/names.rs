@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Graph, RecordKind, Shape, Target, TypeId, UnitId};
-use crate::scan;
+use crate::index::MAX_SCOPES;
+use crate::model::{Graph, RecordKind, Scope, ScopeId, Shape, Target, TypeId, UnitId};
 
 /// How many nested types one comparison or one text looks at.
 const BUDGET: u32 = 64;
@@ -106,10 +106,7 @@ impl Graph<'_> {
         let (left, right) = (self.ty(a), self.ty(b));
         match (self.given_name(a), self.given_name(b)) {
             (Some(x), Some(y)) => {
-                let scopes = |id| {
-                    let unit = self.unit_of(id);
-                    scan::enclosing(&unit.scopes, self.ty(id).scope)
-                };
+                let scopes = |id| enclosing(&self.scopes, self.ty(id).scope);
                 let (mut xs, mut ys) = (scopes(a), scopes(b));
                 alike(x, y)
                     && loop {
@@ -190,7 +187,7 @@ impl Graph<'_> {
         *budget -= 1;
         let ty = self.ty(id);
         if let Some(name) = self.given_name(id) {
-            return text.push_str(&scan::qualified(&self.unit_of(id).scopes, ty.scope, name));
+            return text.push_str(&qualified(&self.scopes, ty.scope, name));
         }
         match &ty.shape {
             Shape::Array {
@@ -244,6 +241,28 @@ impl Graph<'_> {
             Stripped::Type(id) => self.write_name(id, text, budget),
         }
     }
+}
+
+/// `name` with the names of its scopes before it.
+fn qualified(scopes: &[Scope<'_>], scope: ScopeId, name: &str) -> String {
+    let mut parts = vec![name];
+    parts.extend(enclosing(scopes, scope));
+    parts.reverse();
+    parts.join("::")
+}
+
+/// Names of a scope and those around it, innermost first.
+fn enclosing<'s, 'a>(
+    scopes: &'s [Scope<'a>],
+    mut scope: ScopeId,
+) -> impl Iterator<Item = &'a str> + use<'s, 'a> {
+    std::iter::from_fn(move || {
+        // A parent always comes before its child, so this ends.
+        let found = (scope != ScopeId(0)).then(|| &scopes[scope.0 as usize])?;
+        scope = found.parent;
+        Some(found.name)
+    })
+    .take(MAX_SCOPES)
 }
 
 #[cfg(test)]

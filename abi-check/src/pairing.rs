@@ -61,7 +61,7 @@ pub(crate) fn pair(graph: &Graph<'_>, a: &[StaticId], b: &[StaticId]) -> Pairing
             list.sort_by_cached_key(|id| (names::numbers(&graph.var(*id).name), *id));
         }
     }
-    let name = |group: &Group| group.a.first().map(|id| graph.var(*id).name.clone());
+    let name = |group: &Group| group.a.first().map(|id| graph.var(*id).name.to_string());
     result.groups.sort_by_cached_key(name);
     result
 }
@@ -105,7 +105,7 @@ impl Group {
         if let ([a], [b]) = (self.a.as_slice(), self.b.as_slice()) {
             return (vec![(*a, *b)], [Vec::new(), Vec::new()]);
         }
-        let named = |id: StaticId| graph.var(id).name.as_str();
+        let named = |id: StaticId| graph.var(id).name.as_ref();
         let unit = |id: StaticId| graph.unit(graph.var(id).unit).name;
         let partner = |id: StaticId, others: &[StaticId]| {
             let same_name = || {

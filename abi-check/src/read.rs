@@ -1,14 +1,33 @@
-//! Reads all objects of all sides, in parallel.
+//! Reads what is needed of all objects of all sides, in parallel, a batch of units at a time.
+//!
+//! The first round passes over all units for the statics that the caller selects, and loads their types. What these need
+//! of other units is loaded in further rounds: references across units, and definitions of what is only declared, which
+//! are found by name in an index of all units that is made when the first declaration is met.
 //!
 //! Invariant: the result, and which error is returned if there are several, do not depend on the order of threads.
 
-use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use crate::definitions::Definitions;
 use crate::elf::Elf;
 use crate::error::Error;
-use crate::input::Side;
-use crate::model::{Graph, ScannedUnit};
-use crate::scan;
+use crate::hash::Hash;
+use crate::index::{FoundStatic, Index};
+use crate::input::{Side, StaticRef};
+use crate::load::{Loaded, Loader, Request};
+use crate::location::Placement;
+use crate::model::{DieOffset, Graph, Level, Static, Unit, UnitId, unit_at};
+use crate::share::{self, Types};
+use crate::unit::{Header, UnitReader};
+
+/// Bytes of units that are loaded at the same time: so much is held twice.
+const BATCH: u64 = 16 << 20;
+/// After so many rounds, a unit that is still asked for is loaded as a whole. No compiler needs as many.
+const MAX_ROUNDS: usize = 16;
 
 /// Debug sections of every object, by side.
 pub(crate) fn elves<'a>(sides: &'a [Side<'_>]) -> Result<Vec<Vec<Elf<'a>>>, Error> {
@@ -21,22 +40,310 @@ pub(crate) fn elves<'a>(sides: &'a [Side<'_>]) -> Result<Vec<Vec<Elf<'a>>>, Erro
         .collect()
 }
 
-/// Types and statics of every unit.
-pub(crate) fn graph<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error> {
-    let mut units = Vec::new();
-    for (side, objects) in elves.iter().enumerate() {
-        for (object, elf) in objects.iter().enumerate() {
-            units.extend(
-                scan::headers(elf)?
-                    .into_iter()
-                    .map(|header| (elf, header, side, object)),
-            );
+/// Which statics are wanted.
+pub(crate) type Select<'s> = &'s (dyn Fn(&StaticRef<'_>) -> bool + Sync);
+
+/// The statics that are selected, and the types that they lead to.
+pub(crate) fn selected<'a>(
+    elves: &'a [Vec<Elf<'a>>],
+    select: Select<'_>,
+) -> Result<Graph<'a>, Error> {
+    Reader::new(elves).read(&Wanted::Selected(select))
+}
+
+/// All types.
+pub(crate) fn everything<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error> {
+    Reader::new(elves).read(&Wanted::AllTypes)
+}
+
+/// All statics, without types.
+pub(crate) fn statics<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error> {
+    Reader::new(elves).read(&Wanted::AllStatics)
+}
+
+enum Wanted<'s> {
+    Selected(Select<'s>),
+    AllTypes,
+    AllStatics,
+}
+
+/// One unit, before it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    elf: &'a Elf<'a>,
+    side: usize,
+    object: usize,
+    header: Header,
+}
+
+impl<'a> Source<'a> {
+    /// A reader of it, and what it says of itself.
+    pub(crate) fn open(&self) -> Result<(UnitReader<'a>, Unit<'a>), Error> {
+        UnitReader::new(self.elf, self.header, self.side, self.object)
+    }
+
+    fn bytes(&self) -> u64 {
+        u64::from(self.header.end - self.header.start)
+    }
+}
+
+/// What the first round finds in a unit.
+type First<'a> = (Unit<'a>, Vec<Static<'a>>, Loaded<'a>);
+
+/// All units, while rounds go on.
+struct Reader<'a> {
+    elves: &'a [Vec<Elf<'a>>],
+    sources: Vec<Source<'a>>,
+    units: Vec<Unit<'a>>,
+    statics: Vec<Static<'a>>,
+    types: Types<'a>,
+    /// Needed types of other units than the one that needs them, which comes first.
+    outside: Vec<(UnitId, Request)>,
+    /// Needed definitions, and the unit that needs each.
+    declared: Vec<(UnitId, Hash)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(elves: &'a [Vec<Elf<'a>>]) -> Reader<'a> {
+        let mut sources = Vec::new();
+        for (side, objects) in elves.iter().enumerate() {
+            for (object, elf) in objects.iter().enumerate() {
+                sources.extend(elf.headers.all.iter().map(|header| Source {
+                    elf,
+                    side,
+                    object,
+                    header: *header,
+                }));
+            }
+        }
+        Reader {
+            elves,
+            sources,
+            units: Vec::new(),
+            statics: Vec::new(),
+            types: Types::new(elves.len()),
+            outside: Vec::new(),
+            declared: Vec::new(),
         }
     }
-    let scanned: Vec<Result<ScannedUnit<'a>, Error>> = units
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(elf, header, side, object)| scan::scan(elf, header, side, object))
-        .collect();
-    Graph::new(elves, scanned.into_iter().collect::<Result<_, _>>()?)
+
+    fn read(mut self, wanted: &Wanted<'_>) -> Result<Graph<'a>, Error> {
+        for batch in batches(&self.sources, Source::bytes) {
+            let found: Vec<Result<First<'a>, Error>> = self.sources[batch.clone()]
+                .par_iter()
+                .with_max_len(1)
+                .map(|source| first(source, wanted, &self.types))
+                .collect();
+            for found in found {
+                let (unit, statics, loaded) = found?;
+                let id = UnitId(self.units.len() as u32);
+                let own = statics.into_iter().map(|var| Static { unit: id, ..var });
+                self.statics.extend(own);
+                self.units.push(unit);
+                self.merge(id, loaded)?;
+            }
+        }
+        if let Wanted::Selected(_) = wanted {
+            self.rounds()?;
+        }
+        let Types {
+            all,
+            scopes,
+            hashes,
+            ..
+        } = self.types;
+        let mut graph = Graph {
+            elves: self.elves,
+            units: self.units,
+            types: all,
+            statics: self.statics,
+            scopes,
+        };
+        let sources = &self.sources;
+        let open = |id: UnitId| sources[id.0 as usize].open().map(|(reader, _)| reader);
+        share::separate(&mut graph, &hashes, &open)?;
+        Ok(graph)
+    }
+
+    /// Takes over what was loaded of a unit.
+    fn merge(&mut self, id: UnitId, loaded: Loaded<'a>) -> Result<(), Error> {
+        let unit = &mut self.units[id.0 as usize];
+        let mut new = self
+            .types
+            .add(id, unit.side, loaded.types, &loaded.scopes)?;
+        if !unit.types.is_empty() {
+            // Of two entries for one type, the one that came first, the new one, knows more.
+            new.append(&mut unit.types);
+            new.sort_by_key(|(offset, _)| *offset);
+            new.dedup_by_key(|(offset, _)| *offset);
+        }
+        new.shrink_to_fit();
+        unit.types = new;
+        let outside = loaded.outside.into_iter().map(|request| (id, request));
+        self.outside.extend(outside);
+        let declared = loaded.declared.into_iter().map(|name| (id, name));
+        self.declared.extend(declared);
+        Ok(())
+    }
+
+    /// Loads what is needed across units, until nothing more is.
+    fn rounds(&mut self) -> Result<(), Error> {
+        let mut definitions = None;
+        let mut searched = FxHashSet::default();
+        for round in 0.. {
+            let mut requests: BTreeMap<UnitId, Vec<Request>> = BTreeMap::new();
+            for (from, (offset, level)) in std::mem::take(&mut self.outside) {
+                if let Some(unit) = unit_at(&self.units, from, offset) {
+                    requests.entry(unit).or_default().push((offset, level));
+                }
+            }
+            let declared = std::mem::take(&mut self.declared);
+            if definitions.is_none() && !declared.is_empty() {
+                definitions = Some(Definitions::of(&self.sources)?);
+            }
+            if let Some(definitions) = &definitions {
+                for (from, name) in declared {
+                    let unit = &self.units[from.0 as usize];
+                    let is_new = searched.insert((unit.side, name));
+                    definitions.requests(name, unit, &self.units, is_new, &mut requests);
+                }
+            }
+            self.keep_needed(&mut requests);
+            if requests.is_empty() {
+                return Ok(());
+            }
+            self.round(requests.into_iter().collect(), round >= MAX_ROUNDS)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out what is loaded already.
+    fn keep_needed(&self, requests: &mut BTreeMap<UnitId, Vec<Request>>) {
+        for (unit, requests) in requests.iter_mut() {
+            requests.sort_unstable();
+            requests.dedup();
+            let known = &self.units[unit.0 as usize].types;
+            requests.retain(|(offset, level)| {
+                let index = known.binary_search_by_key(offset, |(at, _)| *at);
+                !index.is_ok_and(|index| self.types.ty(known[index].1).level >= *level)
+            });
+        }
+        requests.retain(|_, requests| !requests.is_empty());
+    }
+
+    fn round(&mut self, requests: Vec<(UnitId, Vec<Request>)>, whole: bool) -> Result<(), Error> {
+        let bytes = |(unit, _): &(UnitId, Vec<Request>)| self.sources[unit.0 as usize].bytes();
+        for batch in batches(&requests, bytes) {
+            let found: Vec<Result<Loaded<'a>, Error>> = requests[batch.clone()]
+                .par_iter()
+                .with_max_len(1)
+                .map(|(id, requests)| {
+                    let (reader, _) = self.sources[id.0 as usize].open()?;
+                    let index = Index::read(&reader, false)?;
+                    let unit = &self.units[id.0 as usize];
+                    let loader = Loader::new(&reader, &index, unit, &self.types);
+                    match whole {
+                        true => loader.load(all_types(&index)),
+                        false => loader.load(requests.iter().copied()),
+                    }
+                })
+                .collect();
+            for ((id, _), found) in requests[batch].iter().zip(found) {
+                self.merge(*id, found?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first round, for one unit.
+fn first<'a>(
+    source: &Source<'a>,
+    wanted: &Wanted<'_>,
+    types: &Types<'a>,
+) -> Result<First<'a>, Error> {
+    let (reader, mut unit) = source.open()?;
+    let index = Index::read(&reader, !matches!(wanted, Wanted::AllTypes))?;
+    unit.has_types = !index.types.is_empty();
+    let mut statics = Vec::new();
+    for found in &index.statics {
+        let Some(var) = variable(&reader, &index, found)? else {
+            continue;
+        };
+        let shown = StaticRef {
+            side: unit.side,
+            object: unit.object,
+            name: &var.name,
+            linkage_name: var.linkage_name,
+            location: var.location,
+        };
+        if match wanted {
+            Wanted::Selected(select) => select(&shown),
+            _ => true,
+        } {
+            statics.push(var);
+        }
+    }
+    let loader = Loader::new(&reader, &index, &unit, types);
+    let loaded = match wanted {
+        Wanted::Selected(_) => {
+            let roots = statics.iter().filter_map(|var| var.target);
+            loader.load(roots.map(|offset| (offset, Level::Full)))?
+        }
+        Wanted::AllTypes => loader.load(all_types(&index))?,
+        Wanted::AllStatics => Loaded::default(),
+    };
+    Ok((unit, statics, loaded))
+}
+
+fn all_types<'i>(index: &'i Index<'_>) -> impl Iterator<Item = (DieOffset, Level)> + use<'i> {
+    index.types.iter().map(|(offset, _)| (*offset, Level::Full))
+}
+
+/// A static with its qualified name; `None` if it has no name at all.
+fn variable<'a>(
+    reader: &UnitReader<'a>,
+    index: &Index<'a>,
+    found: &FoundStatic<'a>,
+) -> Result<Option<Static<'a>>, Error> {
+    let attributes = &found.attributes;
+    let Some(name) = attributes.name.or(attributes.linkage_name) else {
+        return Ok(None);
+    };
+    let mut parts = Vec::new();
+    for scope in index.path(found.scope) {
+        parts.extend(index.scope_name(reader, scope)?);
+    }
+    let name = if parts.is_empty() {
+        Cow::Borrowed(name)
+    } else {
+        parts.push(name);
+        Cow::Owned(parts.join("::"))
+    };
+    Ok(Some(Static {
+        unit: UnitId::default(),
+        name,
+        linkage_name: attributes.linkage_name,
+        target: attributes.target,
+        location: match found.placement {
+            Placement::At(location) => Some(location),
+            _ => None,
+        },
+        declared: attributes.declared,
+    }))
+}
+
+/// Ranges of items that have about [`BATCH`] bytes each.
+fn batches<T>(items: &[T], bytes: impl Fn(&T) -> u64) -> Vec<std::ops::Range<usize>> {
+    let mut result = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (index, item) in items.iter().enumerate() {
+        sum += bytes(item);
+        if sum >= BATCH {
+            result.push(start..index + 1);
+            (start, sum) = (index + 1, 0);
+        }
+    }
+    result.push(start..items.len());
+    result
 }

@@ -5,32 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::Collected;
-use crate::input::StaticRef;
 use crate::matching::Matching;
 use crate::model::{Graph, Static};
 use crate::names;
 use crate::pairing::{Pairing, StaticId};
 use crate::report::{Producer, Reason};
 
-/// The statics of each side for which `select` is true.
-pub(crate) fn select(
-    graph: &Graph<'_>,
-    sides: usize,
-    select: &(dyn Fn(&StaticRef<'_>) -> bool + Sync),
-) -> Vec<Vec<StaticId>> {
+/// The selected statics of each side.
+pub(crate) fn by_side(graph: &Graph<'_>, sides: usize) -> Vec<Vec<StaticId>> {
     let mut result = vec![Vec::new(); sides];
     for (index, var) in graph.statics.iter().enumerate() {
-        let unit = graph.unit(var.unit);
-        let shown = StaticRef {
-            side: unit.side,
-            object: unit.object,
-            name: &var.name,
-            linkage_name: var.linkage_name,
-            location: var.location,
-        };
-        if select(&shown) {
-            result[unit.side].push(StaticId(index as u32));
-        }
+        result[graph.unit(var.unit).side].push(StaticId(index as u32));
     }
     result
 }
@@ -45,9 +30,9 @@ pub(crate) fn undecided(
     for id in &matching.undecided {
         to.unproved(
             Reason::TooManyCandidates,
-            graph.var(*id).name.clone(),
+            graph.var(*id).name.to_string(),
             sides.to_vec(),
-            None,
+            Vec::new(),
         );
     }
 }
@@ -88,7 +73,7 @@ pub(crate) fn one_sided(
             .filter(|sides| sides.len() < roots.len());
         // If every side has the name, then in different numbers: only this one's is without a partner.
         let sides = all.map_or(vec![own], |sides| sides.iter().copied().collect());
-        to.unproved(Reason::OneSided, var.name.clone(), sides, None);
+        to.unproved(Reason::OneSided, var.name.to_string(), sides, Vec::new());
     }
 }
 
@@ -102,11 +87,11 @@ pub(crate) fn whole_sides(graph: &Graph<'_>, sides: usize, to: &mut Collected) {
                 reason,
                 "split debug information".to_owned(),
                 vec![side],
-                None,
+                Vec::new(),
             );
         }
-        if units().all(|unit| unit.offsets.is_empty()) {
-            to.unproved(Reason::NoTypes, "types".to_owned(), vec![side], None);
+        if units().all(|unit| !unit.has_types) {
+            to.unproved(Reason::NoTypes, "types".to_owned(), vec![side], Vec::new());
         }
     }
     to.byte_orders(graph, sides);
@@ -135,7 +120,7 @@ pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
         for unit in graph
             .units
             .iter()
-            .filter(|unit| unit.side == side && !unit.offsets.is_empty())
+            .filter(|unit| unit.side == side && unit.has_types && !unit.is_type_unit)
         {
             let text = unit.producer.split(" -").next().unwrap_or("");
             *count.entry(text).or_default() += 1;

@@ -43,9 +43,28 @@ pub(crate) fn is_type(tag: gimli::DwTag) -> bool {
     )
 }
 
+/// Whether entries of a tag may stand for a type in a type unit.
+fn is_named(tag: gimli::DwTag) -> bool {
+    matches!(
+        tag,
+        dw::DW_TAG_structure_type
+            | dw::DW_TAG_class_type
+            | dw::DW_TAG_interface_type
+            | dw::DW_TAG_union_type
+            | dw::DW_TAG_enumeration_type
+    )
+}
+
 /// What an entry says by its tag and attributes; its children are added later.
 pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Shape<'a> {
     let target = attributes.target;
+    let elsewhere = attributes.signature.filter(|_| is_named(tag));
+    if let Some(target) = elsewhere {
+        return Shape::Alias {
+            target: Some(target),
+            typedef: false,
+        };
+    }
     match tag {
         dw::DW_TAG_base_type => match attributes.encoding {
             Some(encoding) => Shape::Base {

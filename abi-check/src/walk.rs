@@ -167,7 +167,12 @@ impl<'g, 'a> Walk<'g, 'a> {
 
     /// Compares all pairs that were entered, and those that they reach.
     pub(crate) fn run(&mut self) -> Result<(), Error> {
-        let types = self.graph.types.len() as u64;
+        let types: u64 = self
+            .graph
+            .units
+            .iter()
+            .map(|unit| unit.types.len() as u64)
+            .sum();
         let limit = types
             .saturating_mul(MAX_PAIRS_PER_TYPE)
             .max(MIN_MAX_PAIRS)
