@@ -4,6 +4,7 @@
 //! not change after this phase: later phases borrow them and return results of their own.
 
 use object::elf;
+use rustc_hash::FxHashMap;
 
 use crate::classify::kind_of;
 use crate::elf::{ElfObject, ElfSymbol, Home};
@@ -37,6 +38,8 @@ pub struct Slice<'d> {
     pub isa: &'static dyn Isa,
     /// Its global names and their definitions.
     pub definitions: NameMap<'d, SymbolId>,
+    /// Visibility of those definitions that not everybody may see.
+    pub visibilities: FxHashMap<SymbolId, elf::SymbolVisibility>,
     /// `e_flags` of an output of this slice.
     pub flags: elf::FileFlags,
 }
@@ -321,9 +324,13 @@ impl<'d> Program<'d> {
         }
         let names = resolved.names.keys().zip(&definitions);
         let defined = names.filter_map(|(name, by)| by.map(|by| (*name, by)));
+        let seen = resolved.names.values().flatten();
+        let restricted = seen.filter(|definition| definition.visibility != elf::STV_DEFAULT);
+        let visibilities = restricted.map(|d| (id_of(d.by, objects), d.visibility));
         self.slices.push(Slice {
             isa: resolved.isa,
             definitions: defined.collect(),
+            visibilities: visibilities.collect(),
             flags: elf::FileFlags(0),
         });
         for (alias, target) in &resolved.aliases {

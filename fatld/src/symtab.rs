@@ -168,7 +168,13 @@ impl<'a, 'd> Table<'a, 'd> {
     fn collect_slice(&mut self, slice: SliceId) {
         let own = self.own_symbols(slice, |_, symbol| !symbol.name.starts_with(".L"));
         let program = self.values.program;
-        let is_local = |id: &SymbolId| program.symbols[id.at()].is_local();
+        // What no other module may see is local in a linked file (gABI, Symbol Visibility).
+        let visibilities = &program.slices[slice.at()].visibilities;
+        let is_local = |id: &SymbolId| {
+            let visibility = visibilities.get(id);
+            program.symbols[id.at()].is_local()
+                || visibility.is_some_and(|v| matches!(*v, elf::STV_HIDDEN | elf::STV_INTERNAL))
+        };
         let (local, global): (Vec<_>, Vec<_>) = own.into_iter().partition(is_local);
         self.entries.extend(local.into_iter().map(Entry::Own));
         self.add_traps(slice);

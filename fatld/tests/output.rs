@@ -282,6 +282,28 @@ fn special_segments_and_symbols() {
 }
 
 #[test]
+fn hidden_symbols_become_local() {
+    let hidden = r#"__attribute__((visibility("hidden"))) int concealed(void) { return 1; }"#;
+    let user = r#"
+        int concealed(void); int shown(void); __attribute__((visibility("hidden"))) int shown(void);
+        int answer(void) { return concealed() + shown(); }
+    "#;
+    let link = Link::of(&["x86_64"]).c("start", &start()).c("main", user);
+    let linked = link
+        .c("hidden", hidden)
+        .c("shown", "int shown(void) { return 2; }")
+        .ok();
+    check_file(&linked.image);
+    let elf = Elf::parse(&linked.image).expect("goblin reads it");
+    for name in ["concealed", "shown"] {
+        let [(binding, _, _)] = symbols(&elf, name)[..] else {
+            panic!("one {name}");
+        };
+        assert_eq!(binding, sym::STB_LOCAL, "{name}");
+    }
+}
+
+#[test]
 fn weak_symbols_stay_weak() {
     let linked = program().ok();
     let bytes = std::fs::read(linked.link.path("riscv64.elf")).expect("view");
