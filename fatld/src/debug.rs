@@ -196,9 +196,9 @@ impl<'a, 'd> Debug<'a, 'd> {
         let mut problems = Vec::new();
         for relocation in relocations {
             let start = relocation.offset as usize;
-            let field = &mut bytes[start..start + relocation.rule.field.bytes];
             let place = base + relocation.offset;
-            problems.extend(self.apply(id, &relocation, place, field).err());
+            let rest = &mut bytes[start..];
+            problems.extend(self.apply(id, &relocation, place, rest).err());
         }
         problems
     }
@@ -208,7 +208,7 @@ impl<'a, 'd> Debug<'a, 'd> {
         id: SectionId,
         relocation: &Relocation,
         place: u64,
-        field: &mut [u8],
+        rest: &mut [u8],
     ) -> Result<(), Problem> {
         let (section, rule) = (&self.values.program.sections[id.at()], relocation.rule);
         let sum = self.sum(relocation);
@@ -227,7 +227,7 @@ impl<'a, 'd> Debug<'a, 'd> {
             (Expression::Value(Operand::Symbol, Origin::Place), _) => {
                 sum.number().wrapping_sub(place)
             }
-            (Expression::Add | Expression::Subtract, _) => sum.number(),
+            (expression, _) if expression.is_part() => sum.number(),
             _ => {
                 return Err(Problem::Unsupported {
                     place: self.values.program.place(id, relocation.offset),
@@ -235,7 +235,7 @@ impl<'a, 'd> Debug<'a, 'd> {
                 });
             }
         };
-        store_unchecked(rule, field, value);
+        store_unchecked(rule, rest, value);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::landmark::{self, Landmark};
 use crate::options::{MissingCode, Options};
 use crate::pair::Pairing;
 use crate::program::{Program, Relocation, SectionKind, SymbolHome};
+use crate::relax::swallows_next;
 
 /// What a relocation refers to: its `S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -204,7 +205,16 @@ impl<'d> Marker<'_, 'd> {
     fn visit(&mut self, id: SectionId) {
         let section = &self.program.sections[id.at()];
         let mut references = Vec::with_capacity(section.relocations.len());
-        for relocation in &section.relocations {
+        let mut swallowed = false;
+        for (at, relocation) in section.relocations.iter().enumerate() {
+            let is_mark = relocation.rule.expression.is_mark();
+            if swallowed && !is_mark {
+                // The call of a function that the link does without.
+                swallowed = false;
+                references.push(Reference::Nothing);
+                continue;
+            }
+            swallowed |= !is_mark && swallows_next(self.program, id, at);
             let reference = self.refer(id, relocation);
             match reference {
                 Reference::Place { section, .. } => self.need(section),
@@ -326,11 +336,7 @@ impl<'d> Marker<'_, 'd> {
             return None;
         }
         let in_code = source.kind == SectionKind::Text;
-        let paired = matches!(
-            rule.expression,
-            Expression::LowOfPair | Expression::Add | Expression::Subtract
-        );
-        if paired
+        if rule.expression.is_part()
             || (in_code && isa.role(rule, source.data, relocation.offset as usize) == Role::Branch)
         {
             return None;

@@ -558,7 +558,9 @@ pub fn relocations(
             what: format!("relocation type {} of {}", r.kind, isa.name()),
         })?;
         let end = r.offset.checked_add(rule.field.bytes as u64);
-        if end.is_none_or(|end| end > section.size) {
+        let rest = || section.data.get(r.offset as usize..);
+        let is_open = || rule.field.open && rest().and_then(|rest| rule.field.at(rest)).is_none();
+        if end.is_none_or(|end| end > section.size) || is_open() {
             return Err(Problem::Malformed {
                 place: place(r.offset),
                 expected: format!(

@@ -150,7 +150,7 @@ impl Shapes {
                 if relocation.rule.expression == Expression::Align {
                     problems.extend(shape.add_padding(program, id, at));
                 } else if !relocation.rule.expression.is_mark() {
-                    shape.add_choice(program, id, at, relax);
+                    shape.add_choice(program, live, id, at, relax);
                 }
             }
             if shape.choices.is_empty() && shape.paddings.is_empty() {
@@ -413,24 +413,18 @@ impl Shape {
         None
     }
 
-    fn add_choice(&mut self, program: &Program<'_>, id: SectionId, at: usize, relax: bool) {
+    fn add_choice(
+        &mut self,
+        program: &Program<'_>,
+        live: &Live,
+        id: SectionId,
+        at: usize,
+        relax: bool,
+    ) {
         let section = &program.sections[id.at()];
         let relocation = &section.relocations[at];
-        let marks = section.relocations[at + 1..]
-            .iter()
-            .take_while(|r| r.offset == relocation.offset);
-        let marked = marks
-            .into_iter()
-            .any(|r| r.rule.expression == Expression::Mark && r.rule.raw != 0);
-        let site = Site {
-            rule: relocation.rule,
-            code: section.data,
-            offset: relocation.offset as usize,
-            relax,
-            marked: relax && marked,
-            flags: program.objects[section.object.at()].elf.flags,
-        };
-        let forms = program.isa(section.slice).forms(&site);
+        let undefined = live.references[id.at()][at] == Reference::WeakUndefined;
+        let forms = forms(program, id, at, relax, undefined);
         let lies_inside = |form: &Form| {
             let start = relocation.offset.checked_add_signed(form.start as i64);
             start.is_some_and(|start| start + form.len as u64 <= section.size)
@@ -443,4 +437,38 @@ impl Shape {
             });
         }
     }
+}
+
+/// What may stand in place of the instructions at a relocation.
+fn forms(
+    program: &Program<'_>,
+    id: SectionId,
+    at: usize,
+    relax: bool,
+    undefined: bool,
+) -> &'static [Form] {
+    let section = &program.sections[id.at()];
+    let relocation = &section.relocations[at];
+    let mut marks = section.relocations[at + 1..]
+        .iter()
+        .take_while(|r| r.offset == relocation.offset);
+    let marked = relax && marks.any(|r| r.rule.expression == Expression::Mark && r.rule.raw != 0);
+    program.isa(section.slice).forms(&Site {
+        rule: relocation.rule,
+        code: section.data,
+        offset: relocation.offset as usize,
+        relocations: &section.relocations,
+        undefined,
+        relax,
+        marked,
+        flags: program.objects[section.object.at()].elf.flags,
+    })
+}
+
+/// The instructions at a relocation give way to ones that do without the next relocation, whatever is asked for.
+pub fn swallows_next(program: &Program<'_>, id: SectionId, at: usize) -> bool {
+    program.sections[id.at()].kind == SectionKind::Text
+        && forms(program, id, at, false, false)
+            .iter()
+            .any(|form| form.swallows_next)
 }

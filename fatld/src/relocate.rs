@@ -31,6 +31,8 @@ pub struct Values<'a, 'd> {
 #[derive(Clone, Copy)]
 struct Site<'a> {
     section: SectionId,
+    /// Its index.
+    at: usize,
     relocation: &'a Relocation,
     reference: Reference,
     form: Option<&'static Form>,
@@ -47,6 +49,11 @@ impl Site<'_> {
     fn field(&self) -> &'static Field {
         self.form
             .map_or(&self.relocation.rule.field, |form| &form.field)
+    }
+
+    fn addend(&self) -> i64 {
+        let shift = self.form.map_or(0, |form| form.addend);
+        self.relocation.addend.wrapping_add(shift)
     }
 
     /// Offset of the field in the input section.
@@ -85,16 +92,14 @@ impl Values<'_, '_> {
 
     /// `S + A`. A section's symbol means nothing without its addend: what the sum means may have moved on its own.
     fn sum(&self, site: &Site<'_>) -> u64 {
-        let relocation = site.relocation;
+        let symbol = site.relocation.symbol;
         match site.reference {
             Reference::Place { section, offset }
-                if self.program.symbols[relocation.symbol.at()].kind == STT_SECTION =>
+                if self.program.symbols[symbol.at()].kind == STT_SECTION =>
             {
-                self.place(section, offset.wrapping_add(relocation.addend))
+                self.place(section, offset.wrapping_add(site.addend()))
             }
-            reference => self
-                .symbol(reference)
-                .wrapping_add_signed(relocation.addend),
+            reference => self.symbol(reference).wrapping_add_signed(site.addend()),
         }
     }
 
@@ -107,33 +112,30 @@ impl Values<'_, '_> {
         let mut problems = Vec::new();
         let mut swallowed = false;
         for (at, relocation) in section.relocations.iter().enumerate() {
-            let site = self.site(id, at);
-            let skip = std::mem::replace(
-                &mut swallowed,
-                site.form.is_some_and(|form| form.swallows_next),
-            );
-            if !skip && !site.expression().is_mark() {
-                problems.extend(self.apply(&site, out).err());
-            } else if relocation.rule.expression.is_mark() {
-                // A mark of the instruction that stands here: what is swallowed comes behind it.
-                swallowed |= skip;
+            // What is swallowed comes behind the marks of the instruction that swallows it.
+            if relocation.rule.expression.is_mark() {
+                continue;
             }
+            if std::mem::take(&mut swallowed) {
+                continue;
+            }
+            let site = self.site(id, at);
+            swallowed = match site.expression() {
+                Expression::Difference => true,
+                _ => site.form.is_some_and(|form| form.swallows_next),
+            };
+            problems.extend(self.apply(&site, out).err());
         }
         problems
     }
 
     fn site(&self, section: SectionId, at: usize) -> Site<'_> {
-        let relocation = &self.program.sections[section.at()].relocations[at];
-        let reference = self.live.references[section.at()][at];
-        let form = match reference {
-            Reference::WeakUndefined => relocation.rule.undefined,
-            _ => None,
-        };
         Site {
             section,
-            relocation,
-            reference,
-            form: form.or_else(|| self.layout.shapes.form(section, at)),
+            at,
+            relocation: &self.program.sections[section.at()].relocations[at],
+            reference: self.live.references[section.at()][at],
+            form: self.layout.shapes.form(section, at),
             thunk: self.layout.shapes.thunk_of(section, at),
         }
     }
@@ -143,17 +145,21 @@ impl Values<'_, '_> {
         self.sum(&self.site(section, relocation))
     }
 
-    /// The value of a relocation fits what stands at its place.
+    /// The value of a relocation fits what stands at its place, as far as that is known before there are bytes.
     pub fn fits(&self, section: SectionId, relocation: usize) -> bool {
-        let site = self.site(section, relocation);
-        site.field().takes(self.evaluate(&site, &[0; 8]))
+        self.fits_at(&self.site(section, relocation))
     }
 
     /// It would fit if the branch were led over a thunk.
     pub fn fits_over(&self, section: SectionId, relocation: usize, thunk: ThunkId) -> bool {
         let mut site = self.site(section, relocation);
         site.thunk = Some(thunk);
-        site.field().takes(self.evaluate(&site, &[0; 8]))
+        self.fits_at(&site)
+    }
+
+    fn fits_at(&self, site: &Site<'_>) -> bool {
+        let value = self.evaluate(site, site.field(), &[0; 8]);
+        value.map_or(true, |value| site.field().takes(value))
     }
 
     /// Writes a thunk at its address. `None` if it does not reach its target either.
@@ -185,44 +191,73 @@ impl Values<'_, '_> {
             let kept = form.len - form.cut;
             out[start..start + kept].copy_from_slice(&instructions[..kept]);
         }
-        let start = moved(site.field_at());
-        let field = &mut out[start..start + site.field().bytes];
-        let value = match site.expression() {
-            Expression::LowOfPair => {
-                let high = self.high_part(site.section, site.reference);
-                let high = high.ok_or_else(|| Problem::Malformed {
-                    place: problem_at(),
-                    expected: format!(
-                        "a %pcrel_hi or %got_pcrel_hi at the label of {}",
-                        site.relocation.rule.name
-                    ),
-                })?;
-                if let Some(rewrite) = high.form.and_then(|form| form.low) {
-                    rewrite(field);
-                }
-                self.evaluate(&high, &[0; 8])
-            }
-            _ => self.evaluate(site, field),
-        };
+        let rest = &mut out[moved(site.field_at())..];
+        let field = site.field().at(rest).ok_or_else(|| Problem::Malformed {
+            place: problem_at(),
+            expected: format!(
+                "a field for {} within the section",
+                site.relocation.rule.name
+            ),
+        })?;
+        let bytes = &mut rest[..field.bytes];
+        if let Some(rewrite) = self.rewrite_of_low(site) {
+            rewrite(bytes);
+        }
+        let value = self
+            .evaluate(site, &field, bytes)
+            .map_err(|expected| Problem::Malformed {
+                place: problem_at(),
+                expected: format!("{expected} {}", site.relocation.rule.name),
+            })?;
         let rule = site.relocation.rule;
-        store(site.field(), field, value).map_err(|wrong| {
-            wrong.into_problem(rule, site.field(), value, problem_at(), self.name(site))
-        })
+        store(&field, bytes, value)
+            .map_err(|wrong| wrong.into_problem(rule, &field, value, problem_at(), self.name(site)))
     }
 
-    /// The value of a relocation whose field holds `field`.
-    fn evaluate(&self, site: &Site<'_>, field: &[u8]) -> i128 {
-        let old = || (site.field().read)(field);
-        match site.expression() {
+    /// The value of a relocation whose field holds `bytes`, or what is missing for it.
+    fn evaluate(&self, site: &Site<'_>, field: &Field, bytes: &[u8]) -> Result<i128, &'static str> {
+        let old = || (field.read)(bytes);
+        Ok(match site.expression() {
             Expression::Value(operand, origin) => self.value(site, operand, origin),
             Expression::Add => old().wrapping_add(i128::from(self.sum(site))),
             Expression::Subtract => old().wrapping_sub(i128::from(self.sum(site))),
-            Expression::LowOfPair | Expression::Mark | Expression::Align => 0,
+            Expression::Set => i128::from(self.sum(site)),
+            Expression::Difference => {
+                let end = self.end_of_difference(site);
+                let end = end.ok_or("what is to be subtracted behind")?;
+                i128::from(self.sum(site)) - i128::from(self.sum(&end))
+            }
+            Expression::LowOfPair => {
+                let high = self.high_part(site.section, site.reference);
+                let high = high.ok_or("a %pcrel_hi or %got_pcrel_hi at the label of")?;
+                match high.expression() {
+                    Expression::Value(operand, origin) => self.value(&high, operand, origin),
+                    _ => 0,
+                }
+            }
+            Expression::Mark | Expression::Align => 0,
+        })
+    }
+
+    /// The other relocation of a [`Expression::Difference`].
+    fn end_of_difference(&self, site: &Site<'_>) -> Option<Site<'_>> {
+        let relocations = &self.program.sections[site.section.at()].relocations;
+        let next = relocations.get(site.at + 1)?;
+        let belongs =
+            next.offset == site.relocation.offset && next.rule.expression == Expression::Subtract;
+        belongs.then(|| self.site(site.section, site.at + 1))
+    }
+
+    /// What the upper part's form makes of the instruction of a low part.
+    fn rewrite_of_low(&self, site: &Site<'_>) -> Option<fn(&mut [u8])> {
+        if site.relocation.rule.expression != Expression::LowOfPair {
+            return None;
         }
+        self.high_part(site.section, site.reference)?.form?.low
     }
 
     fn value(&self, site: &Site<'_>, operand: Operand, origin: Origin) -> i128 {
-        let addend = site.relocation.addend;
+        let addend = site.addend();
         let slice = self.program.sections[site.section.at()].slice;
         let x = match operand {
             Operand::Symbol => match site.thunk {
@@ -234,6 +269,12 @@ impl Values<'_, '_> {
                 .wrapping_add_signed(addend),
             Operand::Got => self.layout.got(slice).wrapping_add_signed(addend),
             Operand::Size => self.size(site).wrapping_add_signed(addend),
+            // As lld: a weak variable that nothing defines is at the thread pointer.
+            Operand::TpOffset | Operand::DtpOffset
+                if site.reference == Reference::WeakUndefined =>
+            {
+                addend as u64
+            }
             Operand::TpOffset => self.tp_offset(slice, self.sum(site)) as u64,
             Operand::DtpOffset => self.dtp_offset(slice, self.sum(site)) as u64,
         };
@@ -279,9 +320,14 @@ impl Values<'_, '_> {
         let address = self.symbol(reference);
         match kind {
             Slot::Address => [address, 0],
+            Slot::TpOffset if reference == Reference::WeakUndefined => [0, 0],
             Slot::TpOffset => [self.tp_offset(slice, address) as u64, 0],
             Slot::TlsIndex => [MODULE, self.dtp_offset(slice, address) as u64],
-            Slot::TlsModule => [MODULE, 0],
+            Slot::TlsModule => {
+                let segment = self.layout.tls.address;
+                let thread_pointer = segment.wrapping_add_signed(-self.tp_offset(slice, segment));
+                [MODULE, self.dtp_offset(slice, thread_pointer) as u64]
+            }
         }
     }
 
@@ -297,8 +343,11 @@ impl Values<'_, '_> {
             .iter()
             .take_while(|r| r.offset == offset);
         let (at, _) = at_label.enumerate().find(|(_, r)| {
-            matches!(r.rule.expression, Expression::Value(_, Origin::Place))
-                && r.rule.field.bytes == 4
+            let upper = matches!(
+                r.rule.expression,
+                Expression::Value(_, Origin::Place) | Expression::Value(Operand::TpOffset, _)
+            );
+            upper && r.rule.field.bytes == 4
         })?;
         Some(self.site(id, first + at))
     }
@@ -369,12 +418,17 @@ fn store(field: &Field, bytes: &mut [u8], value: i128) -> Result<(), Wrong> {
 }
 
 /// Stores the value of a relocation that stands outside of memory, in debug information, where `P` has no meaning.
-pub fn store_unchecked(rule: &Rule, field: &mut [u8], value: u64) {
-    let old = (rule.field.read)(field);
+/// `bytes` begin with its field.
+pub fn store_unchecked(rule: &Rule, bytes: &mut [u8], value: u64) {
+    let Some(field) = rule.field.at(bytes) else {
+        return;
+    };
+    let bytes = &mut bytes[..field.bytes];
+    let old = (field.read)(bytes);
     let value = match rule.expression {
         Expression::Add => old.wrapping_add(i128::from(value)),
         Expression::Subtract => old.wrapping_sub(i128::from(value)),
         _ => i128::from(value),
     };
-    (rule.field.write)(field, value);
+    (field.write)(bytes, value);
 }

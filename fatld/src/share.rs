@@ -171,7 +171,9 @@ impl Context<'_, '_> {
                 Expression::ABSOLUTE => {}
                 _ => own = Some(id),
             }
-            let (at, width) = (relocation.offset as usize, relocation.rule.field.bytes);
+            let at = relocation.offset as usize;
+            let field = relocation.rule.field.at(&bytes[at..]);
+            let width = field.map_or(0, |field| field.bytes);
             bytes[at..at + width].fill(0);
             addresses.push((
                 relocation.offset,

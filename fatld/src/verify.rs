@@ -95,7 +95,8 @@ impl Verifier<'_, '_> {
                     continue;
                 }
                 let at = relocation.offset as usize;
-                bytes[at..at + relocation.rule.field.bytes].fill(0);
+                let field = relocation.rule.field.at(&bytes[at..]);
+                bytes[at..at + field.map_or(0, |field| field.bytes)].fill(0);
                 let meaning = self.context.meaning(reference, relocation.addend);
                 side.addresses
                     .push((start + relocation.offset, *relocation, meaning));

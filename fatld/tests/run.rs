@@ -195,3 +195,28 @@ fn an_address_taken_with_the_relocation_of_a_call() {
     let link = link.c_on(1, "taken", other).c("main", main);
     assert_eq!(link.ok().run_views(), [Some(42); 2]);
 }
+
+#[test]
+fn three_isas_share_tables_of_functions_and_statics() {
+    let source = r#"
+        typedef int (*op)(int);
+        static int twice(int x) { return 2 * x; }
+        int more(int x) { return x + 1; }
+        const op table[] = { twice, more, twice };
+        static int hidden = 5;
+        op volatile chosen = more;
+        static int apply(op f, int x) { return f(x); }
+        int answer(void) {
+            int sum = 0;
+            for (int i = 0; i < 3; i++) sum += table[i](hidden);
+            return sum + apply(chosen, hidden) + (table[1] == chosen) + (table[0] != table[2]) + 9;
+        }
+    "#;
+    for first in [
+        ["aarch64", "x86_64", "riscv64"],
+        ["riscv64", "aarch64", "x86_64"],
+    ] {
+        let link = Link::of(&first).c("start", &start()).c("main", source);
+        assert_eq!(link.ok().run_views(), [Some(42); 3]);
+    }
+}

@@ -7,13 +7,14 @@ use std::process::Command;
 use testsuite::workspace;
 
 /// Words that tell one instruction set from another.
-const ISA_WORDS: [&str; 6] = [
+const ISA_WORDS: [&str; 7] = [
     "x86_64",
     "riscv64",
     "aarch64",
     "target_arch",
     "EM_X86",
     "EM_RISCV",
+    "EM_AARCH64",
 ];
 
 /// Where they may stand: the file or folder per ISA of each crate, and a text for people.

@@ -3,6 +3,7 @@
 //! A relocation is data: an expression, a field and the check that belongs to the field. Everything else of the linker
 //! knows an ISA only by [`Isa`]; the list of ISAs is [`ALL`].
 
+mod aarch64;
 mod riscv64;
 mod x86_64;
 
@@ -11,8 +12,10 @@ use std::fmt::Debug;
 use fat_image::GATE_SIZE;
 use object::elf::{FileFlags, Machine, RelocationType};
 
+use crate::program::Relocation;
+
 /// Every ISA that can be linked.
-pub const ALL: &[&dyn Isa] = &[&x86_64::X86_64, &riscv64::Riscv64];
+pub const ALL: &[&dyn Isa] = &[&x86_64::X86_64, &riscv64::Riscv64, &aarch64::Aarch64];
 
 /// Finds an ISA by the name that `--slice` takes.
 pub fn by_name(name: &str) -> Option<&'static dyn Isa> {
@@ -27,7 +30,7 @@ pub trait Isa: Sync + Debug {
     fn emulations(&self) -> &'static [&'static str];
     /// `e_machine` of its objects.
     fn machine(&self) -> Machine;
-    /// Its static relocations, by the psABI.
+    /// Its static relocations, by the psABI, in the order of their numbers.
     fn rules(&self) -> &'static [Rule];
     /// What a relocation at `offset` of `code` does with the function it refers to.
     fn role(&self, rule: &Rule, code: &[u8], offset: usize) -> Role;
@@ -46,7 +49,7 @@ pub trait Isa: Sync + Debug {
     fn merge_flags(&self, flags: &[FileFlags]) -> Result<FileFlags, (FileFlags, FileFlags)>;
 
     /// What may stand in place of the instructions at a site, cheapest first. One is taken if its value fits its field;
-    /// if none does, the site stays as it is.
+    /// if none does, the site stays as it is. Those for a weak symbol that nothing defines cut nothing.
     fn forms(&self, _site: &Site<'_>) -> &'static [Form] {
         &[]
     }
@@ -66,7 +69,9 @@ pub trait Isa: Sync + Debug {
 
     /// The rule of a relocation type.
     fn rule(&self, kind: RelocationType) -> Option<&'static Rule> {
-        self.rules().iter().find(|rule| rule.raw == kind.0)
+        let rules = self.rules();
+        let found = rules.binary_search_by_key(&kind.0, |rule| rule.raw);
+        found.ok().map(|at| &rules[at])
     }
 }
 
@@ -79,12 +84,43 @@ pub struct Site<'a> {
     pub code: &'a [u8],
     /// Its offset in them.
     pub offset: usize,
+    /// All relocations of the section, by offset.
+    pub relocations: &'a [Relocation],
+    /// The symbol is weak and nothing defines it: code may be too far from 0 for a distance.
+    pub undefined: bool,
     /// Cheaper instructions are wanted (`--relax`). Without, only what has no other way to work may change.
     pub relax: bool,
     /// The site carries a mark that allows it, and it is wanted (`R_RISCV_RELAX`).
     pub marked: bool,
     /// `e_flags` of the object.
     pub flags: FileFlags,
+}
+
+impl<'a> Site<'a> {
+    /// The bytes from this distance on, `N` of them.
+    pub fn bytes<const N: usize>(&self, distance: isize) -> Option<[u8; N]> {
+        let start = self.offset.checked_add_signed(distance)?;
+        self.code.get(start..)?.first_chunk().copied()
+    }
+
+    /// The instruction of 32 bits at this distance.
+    pub fn word(&self, distance: isize) -> Option<u32> {
+        self.bytes(distance).map(u32::from_le_bytes)
+    }
+
+    /// Types of the relocations at this distance.
+    pub fn rules_at(&self, distance: isize) -> impl Iterator<Item = &'static Rule> + use<'a> {
+        let offset = self.offset.wrapping_add_signed(distance) as u64;
+        let relocations = self.relocations;
+        let first = relocations.partition_point(|r| r.offset < offset);
+        let here = relocations[first..].iter();
+        here.take_while(move |r| r.offset == offset).map(|r| r.rule)
+    }
+
+    /// A relocation of one of these types stands at this distance.
+    pub fn has(&self, distance: isize, raws: &[u32]) -> bool {
+        self.rules_at(distance).any(|rule| raws.contains(&rule.raw))
+    }
 }
 
 /// Instructions that a linker puts in place of those at a relocation.
@@ -96,6 +132,8 @@ pub struct Form {
     pub field: Field,
     /// Place of the field, from the relocation's offset.
     pub field_at: isize,
+    /// What is added to the addend, where that undoes the bias of another field.
+    pub addend: i64,
     /// First byte that is rewritten, from the relocation's offset.
     pub start: isize,
     /// Bytes that are rewritten.
@@ -123,6 +161,7 @@ impl Form {
             expression,
             field,
             field_at: 0,
+            addend: 0,
             start,
             len,
             rewrite,
@@ -130,6 +169,11 @@ impl Form {
             low: None,
             swallows_next: false,
         }
+    }
+
+    /// Instructions without a value.
+    pub const fn fixed(start: isize, len: usize, rewrite: fn(&mut [u8])) -> Self {
+        Self::new(Expression::ABSOLUTE, NOTHING, start, len, rewrite)
     }
 }
 
@@ -164,9 +208,6 @@ pub struct Rule {
     pub expression: Expression,
     /// Where and how the value is stored.
     pub field: Field,
-    /// What takes its place if the symbol is weak and undefined: code may be too far from 0 for a distance. It cuts
-    /// nothing.
-    pub undefined: Option<&'static Form>,
 }
 
 impl Rule {
@@ -176,13 +217,7 @@ impl Rule {
             name,
             expression,
             field,
-            undefined: None,
         }
-    }
-
-    const fn if_undefined(mut self, form: &'static Form) -> Self {
-        self.undefined = Some(form);
-        self
     }
 }
 
@@ -202,6 +237,10 @@ pub enum Expression {
     Add,
     /// `V - S - A`
     Subtract,
+    /// `S + A`, from which a [`Expression::Subtract`] of the same place takes what makes it a distance.
+    Set,
+    /// The same where the field is too small for an address: both relocations are one value.
+    Difference,
 }
 
 impl Expression {
@@ -215,6 +254,22 @@ impl Expression {
     /// It has no value and writes nothing.
     pub fn is_mark(self) -> bool {
         matches!(self, Self::Mark | Self::Align)
+    }
+
+    /// Its symbol is a label, or one end of a distance: no address is taken.
+    pub fn is_part(self) -> bool {
+        matches!(
+            self,
+            Self::LowOfPair | Self::Add | Self::Subtract | Self::Set | Self::Difference
+        )
+    }
+
+    /// It counts from the GOT, or is about it.
+    pub fn needs_got(self) -> bool {
+        matches!(
+            self,
+            Self::Value(Operand::Got, _) | Self::Value(_, Origin::Got | Origin::GotPage)
+        )
     }
 }
 
@@ -244,7 +299,8 @@ pub enum Slot {
     TpOffset,
     /// Two words for `__tls_get_addr`: the module, which is 1, and the offset of `S`.
     TlsIndex,
-    /// Two words for `__tls_get_addr`: the module, and 0.
+    /// Two words for `__tls_get_addr`: the module, and the offset of the thread pointer. Code that asks for the module
+    /// adds distances from the thread pointer, as if it had been rewritten to take that.
     TlsModule,
 }
 
@@ -274,10 +330,12 @@ pub enum Origin {
 }
 
 /// A field of code or data.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// Bytes that it touches.
+    /// Bytes that it touches, at least.
     pub bytes: usize,
+    /// It goes on to the first byte whose highest bit is not set (ULEB128).
+    pub open: bool,
     /// Smallest and largest value, in bytes.
     pub range: (i128, i128),
     /// What the value must be a multiple of.
@@ -286,6 +344,22 @@ pub struct Field {
     pub write: fn(&mut [u8], i128),
     /// Reads what is stored, for [`Expression::Add`] and [`Expression::Subtract`].
     pub read: fn(&[u8]) -> i128,
+}
+
+impl Field {
+    /// The field as it is where these bytes begin.
+    pub fn at(&self, bytes: &[u8]) -> Option<Self> {
+        if !self.open {
+            return (bytes.len() >= self.bytes).then_some(*self);
+        }
+        let len = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;
+        let bits = 7 * len.min(18) as u32;
+        Some(Self {
+            bytes: len,
+            range: (0, (1 << bits) - 1),
+            ..*self
+        })
+    }
 }
 
 const fn signed(bits: u32) -> (i128, i128) {
@@ -299,9 +373,27 @@ const ANY: (i128, i128) = (i128::MIN, i128::MAX);
 const fn integer(bytes: usize, range: (i128, i128)) -> Field {
     Field {
         bytes,
+        open: false,
         range,
         multiple: 1,
         write: write_integer,
+        read: read_integer,
+    }
+}
+
+/// A field inside instructions of so many bytes.
+const fn instruction(
+    bytes: usize,
+    range: (i128, i128),
+    multiple: u64,
+    write: fn(&mut [u8], i128),
+) -> Field {
+    Field {
+        bytes,
+        open: false,
+        range,
+        multiple,
+        write,
         read: read_integer,
     }
 }
@@ -321,6 +413,7 @@ fn read_integer(field: &[u8]) -> i128 {
 
 const NOTHING: Field = Field {
     bytes: 0,
+    open: false,
     range: ANY,
     multiple: 1,
     write: |_, _| {},
@@ -332,12 +425,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_unique() {
+    fn rules_are_in_order() {
         for isa in ALL {
-            let mut raws: Vec<_> = isa.rules().iter().map(|r| r.raw).collect();
-            raws.sort_unstable();
-            raws.dedup();
-            assert_eq!(raws.len(), isa.rules().len(), "{}", isa.name());
+            let raws = isa.rules().iter().map(|r| r.raw);
+            assert!(raws.is_sorted_by(|a, b| a < b), "{}", isa.name());
         }
     }
 

@@ -2,7 +2,8 @@
 //! `R_RISCV_ALIGN`, which may not, is not in the table yet and so refused.
 
 use super::{
-    ANY, Expression, Field, Form, Isa, NOTHING, Role, Rule, integer, read_integer, signed,
+    ANY, Expression, Field, Form, Isa, NOTHING, Role, Rule, Site, instruction, integer,
+    read_integer, signed,
 };
 use fat_image::GATE_SIZE;
 use object::elf::{self, FileFlags, Machine};
@@ -17,6 +18,7 @@ const R_BRANCH: u32 = 16;
 const R_JAL: u32 = 17;
 const R_CALL: u32 = 18;
 const R_CALL_PLT: u32 = 19;
+const R_PCREL_HI20: u32 = 23;
 const R_RVC_BRANCH: u32 = 44;
 const R_RVC_JUMP: u32 = 45;
 const R_PLT32: u32 = 59;
@@ -25,22 +27,12 @@ const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field
     Rule::new(raw, name, expression, field)
 }
 
-/// A field inside an instruction, which a value of `bits` bits must fit.
-const fn instruction(bytes: usize, bits: u32, multiple: u64, write: fn(&mut [u8], i128)) -> Field {
-    Field {
-        bytes,
-        range: signed(bits),
-        multiple,
-        write,
-        read: read_integer,
-    }
-}
-
 /// The upper 20 bits after rounding for a signed low part, reached from `-2^31 - 2^11` to `2^31 - 2^11 - 1`.
 const fn upper(bytes: usize, write: fn(&mut [u8], i128)) -> Field {
     Field {
         bytes,
         range: (-(1 << 31) - (1 << 11), (1 << 31) - (1 << 11) - 1),
+        open: false,
         multiple: 1,
         write,
         read: read_integer,
@@ -52,6 +44,7 @@ const fn lower(write: fn(&mut [u8], i128)) -> Field {
     Field {
         bytes: 4,
         range: ANY,
+        open: false,
         multiple: 1,
         write,
         read: read_integer,
@@ -61,6 +54,7 @@ const fn lower(write: fn(&mut [u8], i128)) -> Field {
 /// Six bits of a byte whose upper two belong to a DWARF opcode.
 const SIX_BITS: Field = Field {
     bytes: 1,
+    open: false,
     range: ANY,
     multiple: 1,
     write: |field, value| field[0] = field[0] & 0xc0 | value as u8 & 0x3f,
@@ -70,12 +64,24 @@ const SIX_BITS: Field = Field {
 const ABSOLUTE: Expression = Expression::ABSOLUTE;
 const RELATIVE: Expression = Expression::RELATIVE;
 const GOT_RELATIVE: Expression = Expression::GOT_RELATIVE;
-use Expression::{Add, LowOfPair, Mark, Subtract};
+use Expression::{Add, LowOfPair, Mark, Set, Subtract};
 
 /// `lui` in place of `auipc`.
-static LUI: Form = Form::new(ABSOLUTE, upper(4, write_upper), 0, 4, auipc_to_lui);
+static LUI: [Form; 1] = [Form::new(
+    ABSOLUTE,
+    upper(4, write_upper),
+    0,
+    4,
+    auipc_to_lui,
+)];
 /// The same with the `jalr` behind it.
-static LUI_CALL: Form = Form::new(ABSOLUTE, upper(8, write_call), 0, 4, auipc_to_lui);
+static LUI_CALL: [Form; 1] = [Form::new(
+    ABSOLUTE,
+    upper(8, write_call),
+    0,
+    4,
+    auipc_to_lui,
+)];
 
 static RULES: &[Rule] = &[
     rule(0, "R_RISCV_NONE", Mark, NOTHING),
@@ -90,24 +96,28 @@ static RULES: &[Rule] = &[
         R_BRANCH,
         "R_RISCV_BRANCH",
         RELATIVE,
-        instruction(4, 13, 2, write_branch),
+        instruction(4, signed(13), 2, write_branch),
     ),
     rule(
         R_JAL,
         "R_RISCV_JAL",
         RELATIVE,
-        instruction(4, 21, 2, write_jal),
+        instruction(4, signed(21), 2, write_jal),
     ),
-    rule(R_CALL, "R_RISCV_CALL", RELATIVE, upper(8, write_call)).if_undefined(&LUI_CALL),
+    rule(R_CALL, "R_RISCV_CALL", RELATIVE, upper(8, write_call)),
     rule(
         R_CALL_PLT,
         "R_RISCV_CALL_PLT",
         RELATIVE,
         upper(8, write_call),
-    )
-    .if_undefined(&LUI_CALL),
+    ),
     rule(20, "R_RISCV_GOT_HI20", GOT_RELATIVE, upper(4, write_upper)),
-    rule(23, "R_RISCV_PCREL_HI20", RELATIVE, upper(4, write_upper)).if_undefined(&LUI),
+    rule(
+        R_PCREL_HI20,
+        "R_RISCV_PCREL_HI20",
+        RELATIVE,
+        upper(4, write_upper),
+    ),
     rule(24, "R_RISCV_PCREL_LO12_I", LowOfPair, lower(write_lower_i)),
     rule(25, "R_RISCV_PCREL_LO12_S", LowOfPair, lower(write_lower_s)),
     rule(26, "R_RISCV_HI20", ABSOLUTE, upper(4, write_upper)),
@@ -125,20 +135,20 @@ static RULES: &[Rule] = &[
         R_RVC_BRANCH,
         "R_RISCV_RVC_BRANCH",
         RELATIVE,
-        instruction(2, 9, 2, write_compressed_branch),
+        instruction(2, signed(9), 2, write_compressed_branch),
     ),
     rule(
         R_RVC_JUMP,
         "R_RISCV_RVC_JUMP",
         RELATIVE,
-        instruction(2, 12, 2, write_compressed_jump),
+        instruction(2, signed(12), 2, write_compressed_jump),
     ),
     rule(51, "R_RISCV_RELAX", Mark, NOTHING),
     rule(52, "R_RISCV_SUB6", Subtract, SIX_BITS),
-    rule(53, "R_RISCV_SET6", ABSOLUTE, SIX_BITS),
-    rule(54, "R_RISCV_SET8", ABSOLUTE, integer(1, ANY)),
-    rule(55, "R_RISCV_SET16", ABSOLUTE, integer(2, ANY)),
-    rule(56, "R_RISCV_SET32", ABSOLUTE, integer(4, ANY)),
+    rule(53, "R_RISCV_SET6", Set, SIX_BITS),
+    rule(54, "R_RISCV_SET8", Set, integer(1, ANY)),
+    rule(55, "R_RISCV_SET16", Set, integer(2, ANY)),
+    rule(56, "R_RISCV_SET32", Set, integer(4, ANY)),
     rule(57, "R_RISCV_32_PCREL", RELATIVE, integer(4, signed(32))),
     rule(R_PLT32, "R_RISCV_PLT32", RELATIVE, integer(4, signed(32))),
 ];
@@ -284,6 +294,14 @@ impl Isa for Riscv64 {
         odd.copy_from_slice(&[0x01, 0x00][..odd.len()]);
         for word in words.chunks_exact_mut(4) {
             word.copy_from_slice(&NOP.to_le_bytes());
+        }
+    }
+
+    fn forms(&self, site: &Site<'_>) -> &'static [Form] {
+        match site.rule.raw {
+            R_CALL | R_CALL_PLT if site.undefined => &LUI_CALL,
+            R_PCREL_HI20 if site.undefined => &LUI,
+            _ => &[],
         }
     }
 

@@ -146,6 +146,25 @@ pub struct Got {
     pub address: u64,
 }
 
+impl Got {
+    pub(crate) fn add(&mut self, kind: Slot, reference: Reference) {
+        let slot = self.slots.entry(Self::key(kind, reference));
+        slot.or_insert_with(|| {
+            let offset = self.size;
+            self.size += kind.size();
+            offset
+        });
+    }
+
+    /// A module has one slot, whatever variable it is asked for.
+    fn key(kind: Slot, reference: Reference) -> (Slot, Reference) {
+        match kind {
+            Slot::TlsModule => (kind, Reference::Nothing),
+            _ => (kind, reference),
+        }
+    }
+}
+
 /// The initial bytes of thread-local data.
 #[derive(Debug)]
 pub struct Tls {
@@ -217,7 +236,7 @@ impl Layout {
     pub fn slot(&self, slice: SliceId, kind: Slot, reference: Reference) -> Option<u64> {
         let got = &self.gots[slice.at()];
         got.slots
-            .get(&(kind, reference))
+            .get(&Got::key(kind, reference))
             .map(|offset| got.address + offset)
     }
 

@@ -9,8 +9,10 @@ use object::elf::STT_FUNC;
 use super::{Got, Inputs, Item, RuntimeSymbols, alias};
 use crate::error::{Problem, SliceView};
 use crate::frames;
+use crate::gc::Reference;
 use crate::ids::{ClassId, ClusterId, CollectionId, GateId, SectionId, SliceId};
-use crate::isa::{Expression, Operand};
+use crate::isa::{Expression, Operand, Slot};
+use crate::landmark::Landmark;
 use crate::options::{Options, Text};
 use crate::program::{Frame, Section, SectionKind, SymbolHome};
 use crate::relax::Shapes;
@@ -154,13 +156,15 @@ impl Planner<'_, '_> {
             for (at, (relocation, reference)) in references.enumerate() {
                 let form = self.shapes.form(id, at);
                 let expression = form.map_or(relocation.rule.expression, |form| form.expression);
+                let got = &mut self.plan.gots[section.slice.at()];
+                if expression.needs_got()
+                    || matches!(reference, Reference::Landmark(Landmark::Got, _))
+                {
+                    // What counts from the GOT needs one, be it without use.
+                    got.add(Slot::Address, Reference::Nothing);
+                }
                 if let Expression::Value(Operand::Slot(kind), _) = expression {
-                    let got = &mut self.plan.gots[section.slice.at()];
-                    got.slots.entry((kind, *reference)).or_insert_with(|| {
-                        let offset = got.size;
-                        got.size += kind.size();
-                        offset
-                    });
+                    got.add(kind, *reference);
                 }
             }
         }
