@@ -47,6 +47,8 @@ pub struct ElfSection<'d> {
     pub size: u64,
     /// `sh_entsize`.
     pub entry_size: u64,
+    /// Header index of the section that this one is about (`SHF_LINK_ORDER`).
+    pub linked_to: Option<usize>,
     /// Bytes; empty for `SHT_NOBITS`.
     pub data: &'d [u8],
     /// How the bytes are compressed, if they are: [`ElfSection::contents`] has what they mean.
@@ -198,6 +200,11 @@ fn read_sections<'d>(
                 format!("at most {MAX_SECTION:#x} bytes, found {size:#x}"),
             ));
         }
+        let linked_to = linked_to(section).filter(|to| *to != 0);
+        if let Some(to) = linked_to.filter(|to| *to >= table.len()) {
+            let expected = format!("a section that it is linked to, found index {to}");
+            return Err(malformed(file, name, 0, expected));
+        }
         sections.push(ElfSection {
             name,
             kind: section.sh_type(LE),
@@ -205,6 +212,7 @@ fn read_sections<'d>(
             align,
             size,
             entry_size: section.sh_entsize(LE),
+            linked_to,
             data: bytes,
             compression,
             relocations: None,
@@ -242,6 +250,11 @@ impl<'d> ElfSection<'d> {
         let contents = compressed.decompress();
         contents.map_err(|e| malformed(file, self.name, 0, e.to_string()))
     }
+}
+
+fn linked_to(section: &elf::SectionHeader64<LE>) -> Option<usize> {
+    let ordered = section.sh_flags(LE).contains(elf::SHF_LINK_ORDER);
+    ordered.then_some(section.sh_link(LE) as usize)
 }
 
 /// Gives each section the header index of its relocations.

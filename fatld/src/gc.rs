@@ -230,7 +230,12 @@ impl<'d> Marker<'_, 'd> {
     fn need_collection(&mut self, collection: CollectionId, slice: SliceId) {
         let collections = self.collections;
         let sections = &collections.collections[collection.at()].sections[slice.at()];
-        sections.iter().for_each(|section| self.need(*section));
+        // What is linked to another section lives with that one only.
+        let free = sections
+            .iter()
+            .filter(|id| self.program.sections[id.at()].linked_to.is_none());
+        let free: Vec<_> = free.copied().collect();
+        free.into_iter().for_each(|section| self.need(section));
     }
 
     fn refer(&mut self, from: SectionId, relocation: &Relocation) -> Reference {

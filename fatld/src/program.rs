@@ -269,6 +269,12 @@ impl<'d> Program<'d> {
                 Err(problem) => problems.push(problem),
             }
         }
+        for (index, input) in elf.sections.iter().enumerate() {
+            let linked_to = input.linked_to.and_then(|to| sections[to]);
+            if let Some(own) = sections[index] {
+                self.sections[own.at()].linked_to = linked_to;
+            }
+        }
         for symbol in &elf.symbols {
             self.add_symbol(id, symbol, elf, &sections);
         }

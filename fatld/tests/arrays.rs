@@ -116,3 +116,36 @@ fn elements_that_nothing_asks_for_are_dropped_and_those_asked_for_kept() {
     };
     assert!(has("kept") && !has("dropped"));
 }
+
+#[test]
+fn what_is_linked_to_a_section_lives_and_stands_with_it() {
+    let order = r#"
+        .section .text.first, "ax", @progbits
+        .globl first
+        .type first, @function
+        first: .byte 0, 0, 0, 0
+        .section .text.dead, "ax", @progbits
+        dead: .byte 0, 0, 0, 0
+        .section .text.second, "ax", @progbits
+        .globl second
+        .type second, @function
+        second: .byte 0, 0, 0, 0
+        .section notes, "ao", @progbits, .text.second
+        .quad 2
+        .section notes, "ao", @progbits, .text.dead
+        .quad 9
+        .section notes, "ao", @progbits, .text.first
+        .quad 1
+    "#;
+    let main = "extern long __start_notes[], __stop_notes[]; void first(void); void second(void); \
+         void (*volatile keep[])(void) = { first, second }; \
+         int answer(void) { return (keep[0] != keep[1]) + __start_notes[0] * 10 + __start_notes[1] \
+             + (__stop_notes - __start_notes) * 100; }";
+    let order = format!("__asm__({order:?});");
+    let linked = Link::new()
+        .c("start", &start())
+        .c("order", &order)
+        .c("main", main)
+        .ok();
+    assert_eq!(linked.run_views(), [Some(1 + 10 + 2 + 200); 2]);
+}

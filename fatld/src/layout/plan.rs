@@ -297,6 +297,12 @@ impl Planner<'_, '_> {
             self.add_own(id, ".eh_frame");
             count[section.slice.at()] += 1;
         }
+        // Records follow one another without a gap, which would end the list; readers like the first one aligned.
+        for (key, group) in &mut self.plan.groups {
+            if key.name == ".eh_frame" {
+                group.parts[0].align = 8;
+            }
+        }
         for (at, count) in count
             .into_iter()
             .enumerate()
