@@ -16,7 +16,7 @@ use crate::error::Problem;
 use crate::ids::{ObjectId, SectionId, SliceId};
 use crate::isa::{Expression, Operand, Origin};
 use crate::program::{Program, Relocation, Section, SectionKind, SymbolHome, relocations};
-use crate::relocate::{Values, store_unchecked};
+use crate::relocate::{Values, store_unchecked, target};
 use crate::strings::Strings;
 use crate::symtab::Homes;
 
@@ -253,9 +253,10 @@ impl<'a, 'd> Debug<'a, 'd> {
         Err(Problem::Overflow {
             place: program.place(id, relocation.offset),
             relocation: relocation.rule.name,
-            symbol: program.symbols[relocation.symbol.at()].name.to_owned(),
+            target: target(program, program.sections[id.at()].slice, relocation),
             value: number,
             range: field.range,
+            absolute: true,
         })
     }
 

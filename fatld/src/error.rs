@@ -76,6 +76,15 @@ pub struct Definition {
     pub source: Option<SourceLine>,
 }
 
+/// What a relocation refers to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The symbol; `None` if the relocation names a section or an assembler's label, and the place says what is meant.
+    pub symbol: Option<String>,
+    /// Where that is defined, if anywhere in the inputs.
+    pub place: Option<Place>,
+}
+
 /// One thing that makes the link impossible.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
@@ -157,12 +166,14 @@ pub enum Problem {
         place: Place,
         /// Name of the relocation type.
         relocation: &'static str,
-        /// Symbol it refers to.
-        symbol: String,
+        /// What it refers to.
+        target: Target,
         /// The value, in bytes.
         value: i128,
         /// Smallest and largest value that fit, in bytes.
         range: (i128, i128),
+        /// The value is an address, not a distance.
+        absolute: bool,
     },
     /// A value that is not a multiple of what its field can hold.
     Misaligned {
@@ -170,8 +181,8 @@ pub enum Problem {
         place: Place,
         /// Name of the relocation type.
         relocation: &'static str,
-        /// Symbol it refers to.
-        symbol: String,
+        /// What it refers to.
+        target: Target,
         /// The value, in bytes.
         value: i128,
         /// What it must be a multiple of.
@@ -220,10 +231,13 @@ impl Problem {
     /// Its places in the inputs: the source lines of all of them are looked up.
     pub fn places(&self) -> Vec<(Role, &Place)> {
         match self {
-            Self::Malformed { place, .. }
-            | Self::Unsupported { place, .. }
-            | Self::Overflow { place, .. }
-            | Self::Misaligned { place, .. } => vec![(Role::Wrong, place)],
+            Self::Malformed { place, .. } | Self::Unsupported { place, .. } => {
+                vec![(Role::Wrong, place)]
+            }
+            Self::Overflow { place, target, .. } | Self::Misaligned { place, target, .. } => {
+                let defined = target.place.iter().map(|p| (Role::Definition, p));
+                [(Role::Wrong, place)].into_iter().chain(defined).collect()
+            }
             Self::Undefined { references, .. } => {
                 references.iter().map(|p| (Role::Reference, p)).collect()
             }
@@ -248,9 +262,10 @@ impl Problem {
         match self {
             Self::Undefined { symbol, .. }
             | Self::Duplicate { symbol, .. }
-            | Self::Mismatch { symbol, .. }
-            | Self::Overflow { symbol, .. }
-            | Self::Misaligned { symbol, .. } => Some(symbol),
+            | Self::Mismatch { symbol, .. } => Some(symbol),
+            Self::Overflow { target, .. } | Self::Misaligned { target, .. } => {
+                target.symbol.as_deref()
+            }
             Self::MissingCode { function, .. } => Some(function),
             _ => None,
         }

@@ -13,6 +13,44 @@ pub struct Evidence {
     pub fat: bool,
     /// By place.
     pub places: BTreeMap<Place, Surroundings>,
+    /// What could be meant, by the missing symbol and the ISA that lacks it.
+    pub suggestions: BTreeMap<(String, String), Vec<Suggestion>>,
+}
+
+/// What could be meant by a symbol that its slice does not define.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suggestion {
+    /// That symbol, which another slice defines.
+    OtherSlice {
+        /// ISA of that slice.
+        isa: &'static str,
+        /// File that defines it there.
+        file: String,
+    },
+    /// Another symbol of the slice.
+    Alike {
+        /// In what they are alike.
+        likeness: Likeness,
+        /// Its name.
+        name: String,
+        /// File that defines it.
+        file: String,
+    },
+}
+
+/// In what a defined symbol is like a missing one; the best reason first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Likeness {
+    /// It has that name, but only its own file can refer to it.
+    Local,
+    /// It is the name alone where a mangled name is missing.
+    Unmangled,
+    /// It is the mangled name of a function or variable of that name.
+    Mangled,
+    /// It has the same path in another build of the crate.
+    OtherBuild,
+    /// It is the same but for case, underscores at the start, or one character.
+    Spelling,
 }
 
 /// What a place is part of.
@@ -45,6 +83,12 @@ impl Container {
 }
 
 impl Evidence {
+    /// What could be meant by a symbol that the slice of `isa` lacks.
+    pub fn suggestions(&self, symbol: &str, isa: &str) -> &[Suggestion] {
+        let key = (symbol.to_owned(), isa.to_owned());
+        self.suggestions.get(&key).map_or(&[], Vec::as_slice)
+    }
+
     /// What is known about a place.
     pub fn of(&self, place: &Place) -> Surroundings {
         self.places.get(place).cloned().unwrap_or_default()

@@ -74,8 +74,9 @@ pub struct Candidate<'d> {
     object: OnceLock<Result<ElfObject<'d>, Problem>>,
 }
 
+/// How messages call a file: its path, with the archive member in parentheses.
 #[derive(Debug, Clone, Copy)]
-struct Name<'d> {
+pub struct Name<'d> {
     path: &'d Path,
     member: Option<&'d str>,
 }
@@ -289,6 +290,11 @@ impl std::fmt::Display for Name<'_> {
 }
 
 impl<'d> Candidate<'d> {
+    /// The file, with the archive member in parentheses.
+    pub fn file(&self) -> Name<'d> {
+        self.name
+    }
+
     fn data(&self) -> Result<&'d [u8], Problem> {
         match self.bytes {
             Bytes::Mapped(bytes) => Ok(bytes),

@@ -6,13 +6,13 @@
 
 use object::elf::STT_SECTION;
 
-use crate::error::{Place, Problem};
+use crate::error::{Place, Problem, Target};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
 use crate::ids::{SectionId, SliceId, ThunkId};
 use crate::isa::{Expression, Field, Form, Operand, Origin, Rule, Slot};
 use crate::layout::Layout;
-use crate::program::{Program, Relocation};
+use crate::program::{Program, Relocation, SymbolHome};
 
 /// The tables that give a reference its value.
 #[derive(Clone, Copy)]
@@ -209,9 +209,17 @@ impl Values<'_, '_> {
                 place: problem_at(),
                 expected: format!("{expected} {}", site.relocation.rule.name),
             })?;
-        let rule = site.relocation.rule;
-        store(&field, bytes, value)
-            .map_err(|wrong| wrong.into_problem(rule, &field, value, problem_at(), self.name(site)))
+        store(&field, bytes, value).map_err(|wrong| {
+            // A low part names a label: what the high part there refers to is meant.
+            let high = match site.expression() {
+                Expression::LowOfPair => self.high_part(site.section, site.reference),
+                _ => None,
+            };
+            let slice = self.program.sections[site.section.at()].slice;
+            let meant = high.as_ref().unwrap_or(site);
+            let target = target(self.program, slice, meant.relocation);
+            wrong.into_problem(site, &field, value, (problem_at(), target))
+        })
     }
 
     /// The value of a relocation whose field holds `bytes`, or what is missing for it.
@@ -351,11 +359,27 @@ impl Values<'_, '_> {
         })?;
         Some(self.site(id, first + at))
     }
+}
 
-    fn name(&self, site: &Site<'_>) -> String {
-        self.program.symbols[site.relocation.symbol.at()]
-            .name
-            .to_owned()
+/// What a relocation of a slice refers to, for people: they know functions and variables, not sections and labels.
+pub fn target(program: &Program<'_>, slice: SliceId, relocation: &Relocation) -> Target {
+    let symbol = &program.symbols[relocation.symbol.at()];
+    let definition = program.definition(relocation.symbol);
+    let place = definition.and_then(|id| {
+        let definition = &program.symbols[id.at()];
+        let SymbolHome::Section(section) = definition.home else {
+            return None;
+        };
+        let mut at = definition.value;
+        if symbol.kind == STT_SECTION {
+            let bias = program.isa(slice).pc_bias(relocation.rule);
+            at = at.checked_add_signed(relocation.addend.saturating_add(bias))?;
+        }
+        Some(program.place(section, at))
+    });
+    Target {
+        symbol: symbol.is_named().then(|| symbol.name.to_owned()),
+        place,
     }
 }
 
@@ -368,24 +392,25 @@ enum Wrong {
 impl Wrong {
     fn into_problem(
         self,
-        rule: &Rule,
+        site: &Site<'_>,
         field: &Field,
         value: i128,
-        place: Place,
-        symbol: String,
+        (place, target): (Place, Target),
     ) -> Problem {
+        let relocation = site.relocation.rule.name;
         match self {
             Self::Range => Problem::Overflow {
                 place,
-                relocation: rule.name,
-                symbol,
+                relocation,
+                target,
                 value,
                 range: field.range,
+                absolute: matches!(site.expression(), Expression::Value(_, Origin::Zero)),
             },
             Self::Multiple => Problem::Misaligned {
                 place,
-                relocation: rule.name,
-                symbol,
+                relocation,
+                target,
                 value,
                 multiple: field.multiple,
             },

@@ -201,6 +201,7 @@ fn a_function_with_no_code_for_one_isa() {
     error: only has no code for riscv64, but its address is taken
     >>> address taken on x86_64 by main.c:1
     >>>                            x86_64/main.o:(function set: .text.set+0x3)
+    >>> defined on x86_64 in x86_64/main.o, but not on riscv64
     >>> a function pointer must have code on every ISA; in assembly, a label that is not `.type …, @function` keeps its own address
     ");
     let linked = retained(link()).arg("--missing-code=trap").ok();
@@ -305,6 +306,9 @@ fn an_address_that_does_not_fit() {
     insta::assert_snapshot!(refusal(link), @r"
     error: x86_64/main.o:(function answer: .text.answer+0x7): relocation R_X86_64_32S out of range: 4294987776 is not in [-2147483648, 2147483647]; references 'value'
     >>> referenced by main.c:1
+    >>> defined at value.c:1
+    >>>            x86_64/value.o:(.data.value+0x0)
+    >>> the instruction or datum holds an address, and none as high as this: compile the code position-independent or for a larger code model, or place the image lower (--image-base)
     ");
 }
 

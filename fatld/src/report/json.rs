@@ -6,7 +6,7 @@ use super::human::{Palette, render};
 use super::names::demangled;
 use super::words::{self, Line, Message};
 use crate::error::{Error, Place, Problem, Role, SliceView, SourceLine};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Likeness, Suggestion};
 
 /// Version of the objects' form: a change that a reader of the old one could misread gives a new number.
 const SCHEMA: u32 = 1;
@@ -65,6 +65,10 @@ fn describe(object: &mut Map<String, Value>, problem: &Problem, evidence: &Evide
     if let Some(isa) = problem.isa() {
         set("isa", isa.into());
     }
+    if let (Some(symbol), Some(isa)) = (problem.symbol(), problem.isa()) {
+        let suggestions = evidence.suggestions(symbol, isa).iter().map(suggestion);
+        set("suggestions", suggestions.collect());
+    }
     let places = problem.places().into_iter();
     let mut places: Vec<_> = places.map(|(role, at)| place(role, at, evidence)).collect();
     match problem {
@@ -76,8 +80,10 @@ fn describe(object: &mut Map<String, Value>, problem: &Problem, evidence: &Evide
             relocation,
             value,
             range,
+            absolute,
             ..
         } => {
+            set("absolute", (*absolute).into());
             set("relocation", (*relocation).into());
             set("value", integer(*value));
             set("range", json!([integer(range.0), integer(range.1)]));
@@ -122,6 +128,28 @@ fn place(role: Role, place: &Place, evidence: &Evidence) -> Value {
         "part_of": around.part_of.as_ref().map(|c| c.name()),
         "source": around.source.as_ref().map(source),
     })
+}
+
+fn suggestion(suggestion: &Suggestion) -> Value {
+    match suggestion {
+        Suggestion::OtherSlice { isa, file } => {
+            json!({"kind": "other-slice", "isa": isa, "file": file})
+        }
+        Suggestion::Alike {
+            likeness,
+            name,
+            file,
+        } => {
+            let kind = match likeness {
+                Likeness::Local => "local",
+                Likeness::Unmangled => "unmangled",
+                Likeness::Mangled => "mangled",
+                Likeness::OtherBuild => "other-build",
+                Likeness::Spelling => "spelling",
+            };
+            json!({"kind": kind, "symbol": name, "file": file})
+        }
+    }
 }
 
 fn side(side: &SliceView) -> Value {

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::options::{Color, ErrorFormat, Presentation};
 
 pub use human::{Palette, text};
-pub use names::demangle;
+pub use names::{demangle, demangled};
 
 /// Writes a refusal on stderr. There is nobody to tell if that fails.
 pub fn print(error: &Error, presentation: Presentation) {

@@ -1,9 +1,10 @@
 //! What each kind of problem is called.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::error::{Definition, Place, Problem, SliceView, SourceLine};
-use crate::evidence::{Container, Evidence};
+use crate::error::{Definition, Place, Problem, SliceView, SourceLine, Target};
+use crate::evidence::{Container, Evidence, Likeness, Suggestion, Surroundings};
 
 use super::names::{demangle, printable};
 
@@ -90,35 +91,7 @@ pub fn message(problem: &Problem, evidence: &Evidence) -> Message {
             isa,
             taken_by,
         } => missing_code(function, isa, taken_by, evidence),
-        Problem::Overflow {
-            place,
-            relocation,
-            symbol,
-            value,
-            range: (low, high),
-        } => {
-            let title = format!(
-                "{}: relocation {relocation} out of range: {value} is not in [{low}, {high}]; references '{}'",
-                at(place),
-                demangle(symbol)
-            );
-            from_line(Message::new(title), place, evidence)
-        }
-        Problem::Misaligned {
-            place,
-            relocation,
-            symbol,
-            value,
-            multiple,
-        } => {
-            let title = format!(
-                "{}: improper alignment for relocation {relocation}: {value:#x} is not a multiple of {multiple}; \
-                 references '{}'",
-                at(place),
-                demangle(symbol)
-            );
-            from_line(Message::new(title), place, evidence)
-        }
+        Problem::Overflow { .. } | Problem::Misaligned { .. } => unfit(problem, evidence),
         Problem::Output { file, reason } => {
             Message::new(format!("cannot write {}: {reason}", file.display()))
         }
@@ -168,6 +141,74 @@ fn from_place(message: &mut Message, what: &str, place: &Place, evidence: &Evide
     from_source(message, what, source.as_ref(), &located(place, evidence));
 }
 
+/// A value that its field cannot hold.
+fn unfit(problem: &Problem, evidence: &Evidence) -> Message {
+    let (place, target, what, limit) = match problem {
+        Problem::Overflow {
+            place,
+            relocation,
+            target,
+            value,
+            range: (low, high),
+            ..
+        } => {
+            let what = format!("relocation {relocation} out of range: {value}");
+            (place, target, what, format!("in [{low}, {high}]"))
+        }
+        Problem::Misaligned {
+            place,
+            relocation,
+            target,
+            value,
+            multiple,
+        } => {
+            let what = format!("improper alignment for relocation {relocation}: {value:#x}");
+            (place, target, what, format!("a multiple of {multiple}"))
+        }
+        _ => return Message::default(),
+    };
+    let mut title = format!("{}: {what} is not {limit}", located(place, evidence));
+    if let Some(name) = referent(target, evidence) {
+        title += &format!("; references '{name}'");
+    }
+    let mut message = from_line(Message::new(title), place, evidence);
+    if let Some(defined) = &target.place {
+        let source = evidence.of(defined).source;
+        from_source(&mut message, "defined at", source.as_ref(), &bare(defined));
+    }
+    if let Problem::Overflow {
+        absolute: true,
+        value,
+        range: (_, high),
+        ..
+    } = problem
+        && value > high
+    {
+        message.advice(
+            "the instruction or datum holds an address, and none as high as this: compile the code \
+             position-independent or for a larger code model, or place the image lower (--image-base)",
+        );
+    }
+    message
+}
+
+/// The name of what a relocation refers to, or of what is at its place.
+fn referent(target: &Target, evidence: &Evidence) -> Option<String> {
+    if let Some(symbol) = &target.symbol {
+        return Some(demangle(symbol));
+    }
+    let place = target.place.as_ref()?;
+    Some(match evidence.of(place).part_of {
+        Some(container) => demangle(container.name()),
+        None => bare(place),
+    })
+}
+
+/// A place without what contains it.
+fn bare(place: &Place) -> String {
+    printable(&place.to_string()).into_owned()
+}
+
 /// The ISA behind a symbol's name, if there is more than one.
 fn on(isa: &str, evidence: &Evidence) -> String {
     if evidence.fat {
@@ -195,10 +236,11 @@ fn undefined(symbol: &str, isa: &str, references: &[Place], evidence: &Evidence)
         on(isa, evidence)
     );
     let mut message = Message::new(title);
-    for place in references.iter().take(MAX_REFERENCES) {
+    let distinct = distinct_lines(references, evidence);
+    for place in distinct.iter().take(MAX_REFERENCES) {
         from_place(&mut message, "referenced by", place, evidence);
     }
-    match references.len().saturating_sub(MAX_REFERENCES) {
+    match distinct.len().saturating_sub(MAX_REFERENCES) {
         0 => {}
         1 => message.fact("referenced 1 more time".to_owned()),
         more => message.fact(format!("referenced {more} more times")),
@@ -206,7 +248,65 @@ fn undefined(symbol: &str, isa: &str, references: &[Place], evidence: &Evidence)
     if references.is_empty() {
         message.fact("referenced by the command line".to_owned());
     }
+    suggest(&mut message, symbol, isa, evidence);
     message
+}
+
+/// References without those that another one in the same function and line has said already: an ISA that takes two
+/// instructions for an address has two for each. By file and line.
+fn distinct_lines<'a>(references: &'a [Place], evidence: &Evidence) -> Vec<&'a Place> {
+    let mut seen = BTreeSet::new();
+    let mut distinct = Vec::new();
+    for place in references {
+        let Surroundings {
+            part_of, source, ..
+        } = evidence.of(place);
+        let part_of = part_of.map(|container| container.name().to_owned());
+        if source.is_none_or(|source| seen.insert((&place.file, part_of, source))) {
+            distinct.push(place);
+        }
+    }
+    distinct.sort_by_key(|place| (&place.file, evidence.of(place).source));
+    distinct
+}
+
+/// What could be meant, in lld's words where lld has some.
+fn suggest(message: &mut Message, symbol: &str, isa: &str, evidence: &Evidence) {
+    for suggestion in evidence.suggestions(symbol, isa) {
+        match suggestion {
+            Suggestion::OtherSlice { isa: other, file } => {
+                let file = printable(file);
+                message.advice(format!("defined on {other} in {file}, but not on {isa}"));
+            }
+            Suggestion::Alike {
+                likeness,
+                name,
+                file,
+            } => {
+                message.advice(alike(*likeness, symbol, name));
+                message.fact(format!("defined in: {}", printable(file)));
+            }
+        }
+    }
+}
+
+fn alike(likeness: Likeness, symbol: &str, name: &str) -> String {
+    let shown = demangle(name);
+    let is_rust = rustc_demangle::try_demangle(name).is_ok();
+    match likeness {
+        Likeness::Local => format!("{shown} is local to the file that defines it (static)"),
+        Likeness::Spelling => format!("did you mean: {shown}"),
+        Likeness::Unmangled => format!("did you mean: extern \"C\" {shown}"),
+        Likeness::Mangled if is_rust => {
+            format!("did you mean to declare {shown} as #[unsafe(no_mangle)] extern \"C\"?")
+        }
+        Likeness::Mangled => format!("did you mean to declare {shown} as extern \"C\"?"),
+        Likeness::OtherBuild => format!(
+            "another build of its crate is linked, whose symbol is {}, not {}",
+            printable(name),
+            printable(symbol)
+        ),
+    }
 }
 
 fn duplicate(symbol: &str, isa: &str, definitions: &[Definition], evidence: &Evidence) -> Message {
@@ -219,8 +319,7 @@ fn duplicate(symbol: &str, isa: &str, definitions: &[Definition], evidence: &Evi
     for definition in definitions {
         let row = evidence.of(&definition.place).source;
         let source = definition.source.as_ref().or(row.as_ref());
-        let place = definition.place.to_string();
-        from_source(&mut message, "defined at", source, &printable(&place));
+        from_source(&mut message, "defined at", source, &bare(&definition.place));
     }
     message
 }
@@ -277,6 +376,7 @@ fn missing_code(
             evidence,
         );
     }
+    suggest(&mut message, function, isa, evidence);
     message.advice(
         "a function pointer must have code on every ISA; in assembly, a label that is not `.type …, @function` keeps \
          its own address",

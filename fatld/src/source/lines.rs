@@ -15,7 +15,7 @@ use object::elf;
 
 use crate::elf::{ElfObject, Home};
 use crate::error::SourceLine;
-use crate::isa::{Expression, Isa};
+use crate::isa::Isa;
 use crate::relocate::store_unchecked;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
@@ -74,7 +74,7 @@ fn relocated<'d>(object: &ElfObject<'d>, isa: &dyn Isa, index: usize) -> Option<
     let mut bytes = object.sections[index].contents(&object.file).ok()?;
     for relocation in object.relocations(index).ok()? {
         let rule = isa.rule(relocation.kind)?;
-        if rule.expression == Expression::Mark {
+        if rule.expression.is_mark() {
             continue;
         }
         let symbol = &object.symbols[relocation.symbol];

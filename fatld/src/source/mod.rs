@@ -1,10 +1,12 @@
-//! What the inputs tell about a refusal: the source line of each place, and the function or variable around it.
+//! What the inputs tell about a refusal: the source line of each place, the function or variable around it, and what
+//! could be meant by a symbol that is not defined (`suggest.rs`).
 //!
 //! Only a link that is refused asks: the debug information of the objects in question is read then. Declarations are
 //! found by `abi-check`, instructions by the line tables (`lines.rs`). What is not told, or told in a damaged way, is
 //! left out of the message.
 
 mod lines;
+mod suggest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -106,9 +108,15 @@ pub fn explain(error: Error, slices: &[Inputs<'_>]) -> Error {
         .flat_map(|problem| problem.places())
         .map(|(_, place)| place)
         .collect();
+    let missing = shown.iter().filter_map(|problem| match problem {
+        Problem::Undefined { symbol, isa, .. } => Some((symbol.clone(), isa.clone())),
+        Problem::MissingCode { function, isa, .. } => Some((function.clone(), isa.clone())),
+        _ => None,
+    });
     let evidence = Evidence {
         fat: slices.len() > 1,
         places: surroundings(&places, slices),
+        suggestions: suggest::suggest(&missing.collect::<Vec<_>>(), slices),
     };
     error.explained_by(evidence)
 }
