@@ -145,7 +145,8 @@ struct Marker<'a, 'd> {
 impl<'d> Marker<'_, 'd> {
     fn roots(&mut self, options: &Options) {
         for slice in &self.program.slices {
-            for name in &options.undefined {
+            let defined = options.definitions.iter().map(|(name, _)| name);
+            for name in options.undefined.iter().chain(defined) {
                 slice
                     .definitions
                     .get(name.as_str())

@@ -345,12 +345,6 @@ impl<'d> Program<'d> {
             let alias = &mut self.symbols[id_of(*alias, &self.objects).at()];
             (alias.home, alias.value, alias.size, alias.kind) = (home, value, size, kind);
         }
-        for root in &resolved.roots {
-            let root = &self.symbols[id_of(*root, &self.objects).at()];
-            if let SymbolHome::Section(section) = root.home {
-                self.sections[section.at()].retained = true;
-            }
-        }
     }
 
     fn add_section(
@@ -558,7 +552,7 @@ pub fn relocations(
         section: section.name.to_owned(),
         offset,
     };
-    let known = elf.relocations(index)?.into_iter().map(|r| {
+    let known = elf.relocations(index)?.map(|r| {
         let rule = isa.rule(r.kind).ok_or_else(|| Problem::Unsupported {
             place: place(r.offset),
             what: format!("relocation type {} of {}", r.kind, isa.name()),

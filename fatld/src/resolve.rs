@@ -73,8 +73,6 @@ pub struct ResolvedSlice<'d> {
     pub objects: Vec<ResolvedObject<'d>>,
     /// Each global name; `None` if nothing defines it.
     pub names: NameMap<'d, Option<Definition>>,
-    /// Symbols that are kept because the command line asks for them.
-    pub roots: Vec<SymbolRef>,
     /// Symbols of the command line whose value is that of another symbol.
     pub aliases: Vec<(SymbolRef, SymbolRef)>,
     /// Common symbols that must be aligned more strictly than their own object asks for.
@@ -358,7 +356,6 @@ impl<'d> Resolver<'d> {
     }
 
     fn finish(mut self, options: &'d Options) -> Result<ResolvedSlice<'d>, Vec<Problem>> {
-        let roots = self.roots(options);
         let aliases = self.aliases(options);
         if !self.duplicates.is_empty() {
             let duplicates = self.describe_duplicates();
@@ -391,7 +388,6 @@ impl<'d> Resolver<'d> {
             isa: self.inputs.isa,
             names: names.collect(),
             objects: self.objects,
-            roots,
             aliases,
             common_alignments,
         })
@@ -402,19 +398,6 @@ impl<'d> Resolver<'d> {
             Meaning::Defined { by, .. } => Some(by),
             _ => None,
         }
-    }
-
-    /// What `-u` and `--defsym` name.
-    fn roots(&self, options: &Options) -> Vec<SymbolRef> {
-        let targets = options
-            .definitions
-            .iter()
-            .filter_map(|(_, value)| match value {
-                SymbolValue::Symbol(other) => Some(other),
-                SymbolValue::Absolute(_) => None,
-            });
-        let names = options.undefined.iter().chain(targets);
-        names.filter_map(|name| self.definition(name)).collect()
     }
 
     /// What the command line's symbols stand for, through any number of each other.
