@@ -11,6 +11,7 @@ use crate::abbreviation::Abbreviation;
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::form::{self, Value};
+use crate::input::Location;
 use crate::model::{Declared, DieOffset};
 use crate::unit::{Slice, UnitReader};
 
@@ -206,6 +207,69 @@ impl<'a> UnitReader<'a> {
     }
 }
 
+impl<'a> UnitReader<'a> {
+    /// An error if the value in `start..end` depends on a relocation that cannot be applied.
+    pub(crate) fn check(&self, start: u64, end: u64) -> Result<(), Error> {
+        let section = &self.units.section;
+        if section.relocations.is_empty() {
+            return Ok(());
+        }
+        self.elf.check(section, start, end, &self.last)
+    }
+
+    /// The type of a signature; `None` if another object has it. A declaration is as good then: its name leads to it.
+    pub(crate) fn type_unit(&self, value: Value<'a>) -> Option<DieOffset> {
+        let Value::Signature(signature) = value else {
+            return None;
+        };
+        self.elf.headers.signatures.get(&signature).copied()
+    }
+
+    /// A reference to an entry, which is written in `start..end`.
+    pub(crate) fn reference(
+        &self,
+        start: u64,
+        end: u64,
+        value: Value<'a>,
+    ) -> Result<DieOffset, Error> {
+        self.check(start, end)?;
+        let offset = match value {
+            Value::UnitReference(offset) => {
+                let at = u64::from(self.header.start).saturating_add(offset);
+                u64::from(self.units.origin).saturating_add(at)
+            }
+            Value::Reference(offset) => self.reference_in_object(start, end, offset)?,
+            Value::Signature(_) => return Ok(self.type_unit(value).unwrap_or(NOWHERE)),
+            _ => {
+                let expected = "one within the file (not to a supplementary file)";
+                return Err(self.unexpected(start, "a reference to an entry", expected));
+            }
+        };
+        u32::try_from(offset).map(DieOffset).map_err(|_| {
+            let expected = "an offset below 4 GiB";
+            self.unexpected(start, "a reference to an entry", expected)
+        })
+    }
+
+    /// A reference from the start of a section; a relocation says which.
+    fn reference_in_object(&self, start: u64, end: u64, offset: u64) -> Result<u64, Error> {
+        let elf = self.elf;
+        let section = &self.units.section;
+        let mut offset = offset;
+        let mut units = elf.units.iter().find(|units| !units.types);
+        if !section.relocations.is_empty()
+            && let Some(word) = elf.word(section, start, (end - start) as usize, &self.last)?
+        {
+            offset = word.value;
+            if let Some(Location::Section { section, .. }) = word.place {
+                units = elf.units_at(section).or(units);
+            }
+        }
+        let origin = units.map_or(0, |units| units.origin);
+        Ok(u64::from(origin).saturating_add(offset))
+    }
+}
+
 /// One attribute's value and where it stands.
 struct AttributeAt<'r, 'a> {
     reader: &'r UnitReader<'a>,
@@ -229,9 +293,7 @@ impl<'a> AttributeAt<'_, 'a> {
                 to.origin = Some(self.reference()?)
             }
             // A type unit that another object has is as good as a declaration: its name leads to it.
-            dw::DW_AT_signature => {
-                to.signature = Some(self.reference()?).filter(|at| *at != NOWHERE)
-            }
+            dw::DW_AT_signature => to.signature = self.reader.type_unit(self.value),
             dw::DW_AT_discr => to.discriminant = Some(self.reference()?),
             dw::DW_AT_byte_size => to.byte_size = self.unsigned()?,
             dw::DW_AT_bit_size => to.bit_size = self.unsigned()?,
@@ -277,9 +339,7 @@ impl<'a> AttributeAt<'_, 'a> {
         if !self.relocated {
             return Ok(());
         }
-        let section = &self.reader.units.section;
-        let last = &self.reader.last;
-        self.reader.elf.check(section, self.start, self.end, last)
+        self.reader.check(self.start, self.end)
     }
 
     fn string(self) -> Result<Option<&'a str>, Error> {
@@ -287,57 +347,7 @@ impl<'a> AttributeAt<'_, 'a> {
     }
 
     fn reference(self) -> Result<DieOffset, Error> {
-        self.check()?;
-        let offset = match self.value {
-            Value::UnitReference(offset) => {
-                let at = u64::from(self.reader.header.start).saturating_add(offset);
-                u64::from(self.reader.units.origin).saturating_add(at)
-            }
-            Value::Reference(offset) => return self.reference_in_object(offset),
-            Value::Signature(signature) => {
-                let types = &self.reader.elf.headers.signatures;
-                return Ok(types.get(&signature).copied().unwrap_or(NOWHERE));
-            }
-            _ => {
-                return Err(self.reader.unexpected(
-                    self.start,
-                    "a reference to an entry",
-                    "one within the file (not to a supplementary file)",
-                ));
-            }
-        };
-        self.small_enough(offset)
-    }
-
-    /// A reference from the start of a section; a relocation says which.
-    fn reference_in_object(&self, offset: u64) -> Result<DieOffset, Error> {
-        let elf = self.reader.elf;
-        let first = elf.units.iter().find(|units| !units.types);
-        let mut offset = offset;
-        let mut origin = first.map_or(0, |units| units.origin);
-        if self.relocated {
-            let section = &self.reader.units.section;
-            let width = (self.end - self.start) as usize;
-            if let Some(word) = elf.word(section, self.start, width, &self.reader.last)? {
-                offset = word.value;
-                if let Some(crate::input::Location::Section { section, .. }) = word.place
-                    && let Some(units) = elf.units_at(section)
-                {
-                    origin = units.origin;
-                }
-            }
-        }
-        self.small_enough(u64::from(origin).saturating_add(offset))
-    }
-
-    fn small_enough(&self, offset: u64) -> Result<DieOffset, Error> {
-        u32::try_from(offset).map(DieOffset).map_err(|_| {
-            self.reader.unexpected(
-                self.start,
-                "a reference to an entry",
-                "an offset below 4 GiB",
-            )
-        })
+        self.reader.reference(self.start, self.end, self.value)
     }
 
     /// A constant, sign-extended if its form is signed; `None` for expressions and blocks of more than 16 bytes.
@@ -345,10 +355,9 @@ impl<'a> AttributeAt<'_, 'a> {
         self.check()?;
         Ok(match self.value {
             Value::Unsigned(value) => Some(value.into()),
-            Value::Wide(value) => Some(value),
             Value::Signed(value) => Some(i128::from(value) as u128),
             Value::Flag(value) => Some(value.into()),
-            Value::Block(block) if block.len() <= 16 => {
+            Value::Wide(block) | Value::Block(block) if block.len() <= 16 => {
                 let fold = |value: u128, byte: &u8| (value << 8) | u128::from(*byte);
                 Some(match self.reader.elf.endian {
                     RunTimeEndian::Little => block.iter().rev().fold(0, fold),

@@ -34,11 +34,6 @@ impl<'a> Cursor<'a> {
         self.at >= self.bytes.len()
     }
 
-    /// Whether numbers begin with their lowest byte.
-    pub(crate) fn is_little(&self) -> bool {
-        self.endian == RunTimeEndian::Little
-    }
-
     fn eof(&self) -> gimli::Error {
         gimli::Error::UnexpectedEof(ReaderOffsetId(self.at as u64))
     }

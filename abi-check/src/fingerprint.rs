@@ -1,44 +1,336 @@
 //! What tells a type from others of its side: a hash of everything that its entry says, and of what it refers to.
 //!
-//! C repeats the types of a header in every unit. A reference to a record or an enumeration with a name counts as that
-//! name, whether this unit defines it or only declares it; all other types count with what they consist of. So equal hashes
-//! mean equal types only as long as a name means one thing on its side: where it means several, `share` takes apart what
-//! refers to it.
+//! C repeats the types of a header in every unit, so nearly all types that are needed are known already. An entry is
+//! therefore only hashed at first ([`Sketch`]), and read into a type if its hash is new. Attributes count by what they say,
+//! not by their forms, which compilers choose per unit.
+//!
+//! A reference to a record or an enumeration with a name counts as that name, whether this unit defines it or only declares
+//! it; all other types count with what they consist of. So equal hashes mean equal types only as long as a name means one
+//! thing on its side: where it means several, `share` takes apart what refers to it.
 //!
 //! Invariant: types with equal hashes cannot be told apart by a comparison, names of other types taken as said.
 
+use std::ops::Range;
+
+use gimli::{DwTag, constants as dw};
+
+use crate::abbreviation::{Abbreviation, Role};
+use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::form::{self, Value};
 use crate::hash::{Hash, Hasher};
 use crate::load::{Loader, qualified};
-use crate::model::{DieOffset, Level, Member, MemberPlace, Record, Shape, Target, Type};
+use crate::model::{DieOffset, Level, Type};
+use crate::shape::is_type;
+use crate::unit::UnitReader;
 
 /// Types without a name within each other deeper than this are not shared.
 const MAX_DEPTH: u32 = 64;
 
-impl<'a> Loader<'_, 'a> {
-    /// The hash of a type that was read in this round.
+/// What kind of type an entry is, as far as its references are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Record,
+    Enumeration,
+    Array,
+    Function,
+    /// Depends on the machine.
+    Scalar,
+    Other,
+}
+
+/// What an entry says, hashed.
+#[derive(Debug)]
+pub(crate) struct Sketch<'a> {
+    own: Hasher,
+    kind: Kind,
+    /// `DW_AT_name`.
+    pub(crate) name: Option<&'a str>,
+    /// Whether it is only declared.
+    pub(crate) is_declaration: bool,
+    /// What it refers to, as indexes of the loader's references.
+    targets: Range<usize>,
+}
+
+impl<'a> Sketch<'a> {
+    /// Whether its name, if it has one, stands for it in other types.
+    pub(crate) fn is_nominal(&self) -> bool {
+        matches!(self.kind, Kind::Record | Kind::Enumeration)
+    }
+
+    /// The name that stands for it in other types.
+    fn nominal_name(&self) -> Option<&'a str> {
+        self.name.filter(|_| self.is_nominal())
+    }
+
+    /// What of it is needed at a level, and how much of that.
+    pub(crate) fn needs(&self, level: Level) -> Option<(Range<usize>, Level)> {
+        match (self.kind, level) {
+            // What has a name needs nothing else to be named.
+            (Kind::Record, Level::Name) if self.name.is_some() => None,
+            (Kind::Function, _) => Some((self.targets.clone(), Level::Name)),
+            (_, Level::Full) => Some((self.targets.clone(), Level::Full)),
+            _ => Some((self.targets.clone(), Level::Name)),
+        }
+    }
+}
+
+/// Hashes the entry at `offset`, and adds what it refers to to `targets`; `None` if it is no type.
+pub(crate) fn sketch<'a>(
+    reader: &UnitReader<'a>,
+    offset: DieOffset,
+    targets: &mut Vec<DieOffset>,
+) -> Result<Option<Sketch<'a>>, Error> {
+    let Some(mut cursor) = reader.entry_at(offset) else {
+        return Ok(None);
+    };
+    let Some(abbreviation) = reader.kind(&mut cursor)? else {
+        return Ok(None);
+    };
+    let tag = abbreviation.tag;
+    if !is_type(tag) {
+        return Ok(None);
+    }
+    let first = targets.len();
+    let mut artist = Artist {
+        reader,
+        offset,
+        hasher: Hasher::new(3),
+        targets,
+    };
+    let said = artist.attributes(&mut cursor, abbreviation, true)?;
+    let kind = match abbreviation.role {
+        Role::Record | Role::Enumeration if said.is_elsewhere => Kind::Other,
+        Role::Record => Kind::Record,
+        Role::Enumeration => Kind::Enumeration,
+        Role::Array => Kind::Array,
+        _ => match tag {
+            dw::DW_TAG_subroutine_type => Kind::Function,
+            dw::DW_TAG_base_type
+            | dw::DW_TAG_pointer_type
+            | dw::DW_TAG_reference_type
+            | dw::DW_TAG_rvalue_reference_type => Kind::Scalar,
+            _ => Kind::Other,
+        },
+    };
+    if abbreviation.has_children && !matches!(kind, Kind::Scalar | Kind::Other) {
+        artist.parts(&mut cursor, kind)?;
+    }
+    Ok(Some(Sketch {
+        own: artist.hasher,
+        kind,
+        name: said.name,
+        is_declaration: said.is_declaration,
+        targets: first..targets.len(),
+    }))
+}
+
+/// What must be known of an entry at once.
+#[derive(Default)]
+struct Said<'a> {
+    name: Option<&'a str>,
+    is_declaration: bool,
+    is_external: bool,
+    is_elsewhere: bool,
+}
+
+/// Hashes one type's entry.
+struct Artist<'r, 't, 'a> {
+    reader: &'r UnitReader<'a>,
+    offset: DieOffset,
+    hasher: Hasher,
+    targets: &'t mut Vec<DieOffset>,
+}
+
+impl<'a> Artist<'_, '_, 'a> {
+    /// The entries in a type that are part of it; the others are passed over.
+    fn parts(&mut self, cursor: &mut Cursor<'a>, kind: Kind) -> Result<(), Error> {
+        let mut depth = 1;
+        while depth > 0 && !cursor.is_empty() {
+            let Some(abbreviation) = self.reader.kind(cursor)? else {
+                self.hasher.number(0);
+                depth -= 1;
+                continue;
+            };
+            let tag = abbreviation.tag;
+            if is_part(tag, kind) {
+                let refers = matches!(
+                    tag,
+                    dw::DW_TAG_member | dw::DW_TAG_inheritance | dw::DW_TAG_formal_parameter
+                );
+                let first = self.targets.len();
+                let said = self.attributes(cursor, abbreviation, refers)?;
+                if kind == Kind::Record && (said.is_declaration || said.is_external) {
+                    // The declaration of a variable.
+                    self.targets.truncate(first);
+                }
+                if abbreviation.has_children
+                    && matches!(tag, dw::DW_TAG_variant_part | dw::DW_TAG_variant)
+                {
+                    depth += 1;
+                    continue;
+                }
+            } else {
+                self.reader.skip(cursor, abbreviation)?;
+            }
+            if abbreviation.has_children {
+                self.reader.skip_children(cursor)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Attributes of an entry.
+    fn attributes(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        abbreviation: &Abbreviation,
+        refers: bool,
+    ) -> Result<Said<'a>, Error> {
+        let reader = self.reader;
+        let mut said = Said::default();
+        self.hasher.number(abbreviation.tag.0.into());
+        for spec in &abbreviation.specs {
+            let start = cursor.at();
+            let fail = |source| reader.malformed(start, "an attribute", source);
+            if !spec.is_read {
+                match form::size(spec.form, reader.encoding) {
+                    Some(bytes) => cursor.skip(bytes),
+                    None => form::skip(cursor, spec.form, reader.encoding),
+                }
+                .map_err(fail)?;
+                continue;
+            }
+            let value =
+                form::read(cursor, spec.form, spec.implicit, reader.encoding).map_err(fail)?;
+            let end = cursor.at();
+            let name = u64::from(spec.name.0);
+            match spec.name {
+                dw::DW_AT_name => {
+                    said.name = reader.string(start, end, value)?;
+                    self.hasher.number(name);
+                    self.hasher.name(said.name);
+                }
+                dw::DW_AT_type | dw::DW_AT_containing_type if refers => {
+                    self.hasher.number(name);
+                    self.targets.push(reader.reference(start, end, value)?);
+                }
+                dw::DW_AT_signature if refers => {
+                    if let Some(target) = reader.type_unit(value) {
+                        said.is_elsewhere = true;
+                        self.hasher.number(name);
+                        self.targets.push(target);
+                    }
+                }
+                dw::DW_AT_discr => {
+                    let target = reader.reference(start, end, value)?;
+                    self.hasher.number(name);
+                    self.hasher
+                        .number(target.0.wrapping_sub(self.offset.0).into());
+                }
+                // Say nothing about a type, or refer to something that is none.
+                dw::DW_AT_decl_file
+                | dw::DW_AT_location
+                | dw::DW_AT_type
+                | dw::DW_AT_containing_type
+                | dw::DW_AT_specification
+                | dw::DW_AT_abstract_origin
+                | dw::DW_AT_linkage_name
+                | dw::DW_AT_MIPS_linkage_name
+                | dw::DW_AT_signature => {}
+                attribute => {
+                    let is_set = matches!(value, Value::Flag(true));
+                    said.is_declaration |= is_set && attribute == dw::DW_AT_declaration;
+                    said.is_external |= is_set && attribute == dw::DW_AT_external;
+                    reader.check(start, end)?;
+                    self.value(name, value);
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    /// A constant, flag or block, by what it means.
+    fn value(&mut self, name: u64, value: Value<'a>) {
+        let mut add = |class: u64, value| {
+            self.hasher.number(class << 32 | name);
+            self.hasher.number(value);
+        };
+        match value {
+            Value::Unsigned(value) => add(1, value),
+            Value::Signed(value) if value >= 0 => add(1, value as u64),
+            Value::Signed(value) => add(2, value as u64),
+            Value::Flag(value) => add(3, value.into()),
+            Value::Wide(bytes) => {
+                add(4, 0);
+                self.hasher.bytes(bytes);
+            }
+            Value::Block(bytes) => {
+                add(5, 0);
+                self.hasher.bytes(bytes);
+            }
+            Value::Expression(bytes) => {
+                add(6, 0);
+                self.hasher.bytes(bytes);
+            }
+            _ => add(7, 0),
+        }
+    }
+}
+
+/// Whether an entry within a type says something about it.
+fn is_part(tag: DwTag, kind: Kind) -> bool {
+    match kind {
+        Kind::Record => matches!(
+            tag,
+            dw::DW_TAG_member
+                | dw::DW_TAG_inheritance
+                | dw::DW_TAG_variant_part
+                | dw::DW_TAG_variant
+        ),
+        Kind::Enumeration => tag == dw::DW_TAG_enumerator,
+        Kind::Array => tag == dw::DW_TAG_generic_subrange || is_type(tag),
+        Kind::Function => matches!(
+            tag,
+            dw::DW_TAG_formal_parameter | dw::DW_TAG_unspecified_parameters
+        ),
+        Kind::Scalar | Kind::Other => false,
+    }
+}
+
+impl Loader<'_, '_> {
+    /// The hash of a type that was met in this round.
     pub(crate) fn hash_of(&mut self, slot: usize) -> Result<Hash, Error> {
         self.hash_within(slot, MAX_DEPTH)
     }
 
     fn hash_within(&mut self, slot: usize, depth: u32) -> Result<Hash, Error> {
-        let read = &mut self.read[slot];
-        if let Some(hash) = read.hash {
+        let met = &mut self.met[slot];
+        if let Some(hash) = met.hash {
             return Ok(hash);
         }
-        let offset = read.ty.offset;
-        let Some(depth) = depth.checked_sub(1).filter(|_| !read.busy) else {
-            return Ok(self.instance(offset));
+        let at = met.at;
+        let Some(depth) = depth.checked_sub(1).filter(|_| !met.busy) else {
+            return Ok(self.instance(self.index.types[at].0));
         };
-        read.busy = true;
-        // Taken out while its targets are looked at, which never ask for it: it is busy.
-        let shape = std::mem::replace(&mut read.ty.shape, Shape::Unspecified);
-        let result = self.compute(slot, &shape, depth);
-        let read = &mut self.read[slot];
-        read.ty.shape = shape;
-        read.busy = false;
-        let hash = result?;
-        read.hash = Some(hash);
+        met.busy = true;
+        let mut hasher = met.sketch.own;
+        let given = met.given;
+        let is_scalar = met.sketch.kind == Kind::Scalar;
+        let targets = met.sketch.needs(met.level).map_or(0..0, |(all, _)| all);
+        let (_, scope) = self.scope(self.index.types[at].1)?;
+        hasher.hash(scope);
+        hasher.name(given);
+        if is_scalar {
+            self.machine(&mut hasher);
+        }
+        for index in targets {
+            self.target(&mut hasher, self.targets[index], depth)?;
+        }
+        let hash = hasher.finish();
+        let met = &mut self.met[slot];
+        met.busy = false;
+        met.hash = Some(hash);
         Ok(hash)
     }
 
@@ -51,95 +343,6 @@ impl<'a> Loader<'_, 'a> {
         hasher.finish()
     }
 
-    fn compute(&mut self, slot: usize, shape: &Shape<'a>, depth: u32) -> Result<Hash, Error> {
-        let (_, scope) = self.scope(self.index.types[self.read[slot].at].1)?;
-        let level = self.read[slot].level;
-        let ty = &self.read[slot].ty;
-        let mut hasher = Hasher::new(3);
-        hasher.hash(scope);
-        hasher.name(ty.name);
-        hasher.name(ty.given);
-        hasher.optional(ty.size);
-        hasher.optional(ty.alignment);
-        hasher.number(ty.declared.line.into());
-        let nothing_more = level == Level::Name && ty.name.is_some();
-        match shape {
-            Shape::Base {
-                encoding,
-                endianity,
-            } => {
-                hasher.number(10);
-                hasher.number(encoding.0.into());
-                hasher.optional(endianity.map(|order| order.0.into()));
-                self.machine(&mut hasher);
-            }
-            Shape::Record(record) => {
-                hasher.number(11);
-                hasher.number(record.kind as u64);
-                hasher.number(record.declaration.into());
-                hasher.name(record.opaque);
-                if !nothing_more {
-                    self.record(&mut hasher, record, depth)?;
-                }
-            }
-            Shape::Enumeration {
-                underlying,
-                enumerators,
-                declaration,
-            } => {
-                hasher.number(12);
-                hasher.number((*declaration).into());
-                hasher.number(enumerators.len() as u64);
-                for enumerator in enumerators {
-                    hasher.text(enumerator.name);
-                    hasher.wide(enumerator.value);
-                }
-                self.target(&mut hasher, *underlying, depth)?;
-            }
-            Shape::Array {
-                element,
-                dimensions,
-                vector,
-            } => {
-                hasher.number(13);
-                hasher.number((*vector).into());
-                hasher.number(dimensions.len() as u64);
-                for count in dimensions {
-                    hasher.optional(*count);
-                }
-                self.target(&mut hasher, *element, depth)?;
-            }
-            Shape::Pointer { target } => {
-                hasher.number(14);
-                self.machine(&mut hasher);
-                self.target(&mut hasher, *target, depth)?;
-            }
-            Shape::Function {
-                result,
-                parameters,
-                variadic,
-            } => {
-                hasher.number(15);
-                hasher.number((*variadic).into());
-                hasher.number(parameters.len() as u64);
-                for target in std::iter::once(result).chain(parameters) {
-                    self.target(&mut hasher, *target, depth)?;
-                }
-            }
-            Shape::Alias { target, typedef } => {
-                hasher.number(16);
-                hasher.number((*typedef).into());
-                self.target(&mut hasher, *target, depth)?;
-            }
-            Shape::Unspecified => hasher.number(17),
-            Shape::Opaque(what) => {
-                hasher.number(18);
-                hasher.text(what);
-            }
-        }
-        Ok(hasher.finish())
-    }
-
     /// What scalars depend on beyond their entries.
     fn machine(&self, hasher: &mut Hasher) {
         let elf = self.reader.elf;
@@ -149,90 +352,24 @@ impl<'a> Loader<'_, 'a> {
         hasher.number(elf.machine.has_own_long_double(self.unit.producer).into());
     }
 
-    fn record(
-        &mut self,
-        hasher: &mut Hasher,
-        record: &Record<'a>,
-        depth: u32,
-    ) -> Result<(), Error> {
-        self.target(hasher, record.containing, depth)?;
-        self.members(hasher, &record.members, depth)?;
-        hasher.number(record.variant_parts.len() as u64);
-        for part in &record.variant_parts {
-            // As its place among the members, which is the same in all units.
-            let discriminant = part.discriminant.and_then(|offset| {
-                let mut members = part.members.iter().chain(&record.members);
-                members.position(|member| member.offset == offset)
-            });
-            hasher.optional(discriminant.map(|at| at as u64));
-            hasher.number(part.discriminant.is_some().into());
-            self.members(hasher, &part.members, depth)?;
-            hasher.number(part.variants.len() as u64);
-            for variant in &part.variants {
-                hasher.number(variant.values.len() as u64);
-                for (low, high) in &variant.values {
-                    hasher.wide(*low);
-                    hasher.wide(*high);
-                }
-                hasher.number(variant.declared.line.into());
-                self.members(hasher, &variant.members, depth)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn members(
-        &mut self,
-        hasher: &mut Hasher,
-        members: &[Member<'a>],
-        depth: u32,
-    ) -> Result<(), Error> {
-        hasher.number(members.len() as u64);
-        for member in members {
-            hasher.name(member.name);
-            match member.place {
-                MemberPlace::Bits(bits) => {
-                    hasher.number(0);
-                    hasher.number(bits);
-                }
-                MemberPlace::Storage {
-                    byte_offset,
-                    bit_offset,
-                    storage,
-                } => {
-                    hasher.number(1);
-                    hasher.number(byte_offset);
-                    hasher.number(bit_offset as u64);
-                    hasher.optional(storage);
-                }
-            }
-            hasher.optional(member.bit_size);
-            hasher.optional(member.alignment);
-            hasher.number(member.declared.line.into());
-            self.target(hasher, member.target, depth)?;
-        }
-        Ok(())
-    }
-
     /// Adds what a reference leads to.
-    fn target(&mut self, hasher: &mut Hasher, target: Target, depth: u32) -> Result<(), Error> {
-        let Some(offset) = target else {
-            hasher.number(20);
+    fn target(&mut self, hasher: &mut Hasher, offset: DieOffset, depth: u32) -> Result<(), Error> {
+        if !(self.unit.start..self.unit.end).contains(&offset.0) {
+            hasher.number(21);
+            hasher.hash(self.instance(offset));
             return Ok(());
-        };
-        let at = self.index.type_at(offset);
-        let outside = !(self.unit.start..self.unit.end).contains(&offset.0);
-        let Some(at) = at.filter(|_| !outside) else {
-            hasher.number(if outside { 21 } else { 22 });
-            if outside {
-                hasher.hash(self.instance(offset));
-            }
+        }
+        let Some(at) = self.index.type_at(offset) else {
+            hasher.number(22);
             return Ok(());
         };
         let slot = self.slot(at);
-        let former = self.former(offset);
+        let former = match slot {
+            Some(_) => None,
+            None => self.former(offset),
+        };
         let name = match (slot, former) {
-            (Some(slot), _) => self.read[slot].nominal,
+            (Some(slot), _) => self.met[slot].sketch.nominal_name(),
             (None, Some(id)) => nominal_name(self.known.ty(id)),
             (None, None) => None,
         };
@@ -254,6 +391,6 @@ impl<'a> Loader<'_, 'a> {
 }
 
 /// The name of a type by which others refer to it, whatever it consists of.
-pub(crate) fn nominal_name<'a>(ty: &Type<'a>) -> Option<&'a str> {
+fn nominal_name<'a>(ty: &Type<'a>) -> Option<&'a str> {
     ty.name.filter(|_| ty.shape.is_nominal())
 }

@@ -24,8 +24,8 @@ pub(crate) enum Value<'a> {
     Unsigned(u64),
     /// A signed number.
     Signed(i64),
-    /// 16 bytes.
-    Wide(u128),
+    /// A number of 16 bytes.
+    Wide(&'a [u8]),
     /// Yes or no.
     Flag(bool),
     /// A string in place.
@@ -133,14 +133,7 @@ pub(crate) fn read<'a>(
         dw::DW_FORM_udata => Value::Unsigned(cursor.uleb()?),
         dw::DW_FORM_sdata => Value::Signed(cursor.sleb()?),
         dw::DW_FORM_implicit_const => Value::Signed(implicit),
-        dw::DW_FORM_data16 => {
-            let halves = [cursor.number(8)?, cursor.number(8)?].map(u128::from);
-            Value::Wide(if cursor.is_little() {
-                halves[1] << 64 | halves[0]
-            } else {
-                halves[0] << 64 | halves[1]
-            })
-        }
+        dw::DW_FORM_data16 => Value::Wide(cursor.take(16)?),
         dw::DW_FORM_flag => Value::Flag(cursor.byte()? != 0),
         dw::DW_FORM_flag_present => Value::Flag(true),
         dw::DW_FORM_string => Value::Text(cursor.string()?),

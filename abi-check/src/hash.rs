@@ -43,23 +43,15 @@ impl Hasher {
         self.1 = fold(self.1.rotate_left(29) ^ value, FIRST).wrapping_add(self.0);
     }
 
-    /// Adds a number that may be absent.
-    #[inline]
-    pub(crate) fn optional(&mut self, value: Option<u64>) {
-        self.number(value.is_some().into());
-        self.number(value.unwrap_or(0));
-    }
-
-    /// Adds a large number.
-    pub(crate) fn wide(&mut self, value: u128) {
-        self.number(value as u64);
-        self.number((value >> 64) as u64);
-    }
-
     /// Adds text.
     #[inline]
     pub(crate) fn text(&mut self, text: &str) {
-        let bytes = text.as_bytes();
+        self.bytes(text.as_bytes());
+    }
+
+    /// Adds bytes.
+    #[inline]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {

@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::error::Error;
-use crate::fingerprint::nominal_name;
+use crate::fingerprint::{Sketch, sketch};
 use crate::hash::{Hash, Hasher};
 use crate::index::{Index, LocalScope};
 use crate::model::{DieOffset, Level, Member, Scope, ScopeId, Shape, Target, Type, TypeId, Unit};
@@ -45,16 +45,16 @@ pub(crate) enum Found<'a> {
     New(Box<Type<'a>>, Hash),
 }
 
-/// A type that was read.
-pub(crate) struct Read<'a> {
+/// A type that is needed.
+pub(crate) struct Met<'a> {
     /// As an index of the unit's types.
     pub(crate) at: usize,
     /// How much of it is needed.
     pub(crate) level: Level,
-    /// The type.
-    pub(crate) ty: Type<'a>,
-    /// The name that stands for it in other types.
-    pub(crate) nominal: Option<&'a str>,
+    /// What its entry says.
+    pub(crate) sketch: Sketch<'a>,
+    /// The name that a typedef gives it, if it has none.
+    pub(crate) given: Option<&'a str>,
     /// Its hash, once it is known.
     pub(crate) hash: Option<Hash>,
     /// Whether its hash is being computed.
@@ -69,9 +69,11 @@ pub(crate) struct Loader<'r, 'a> {
     pub(crate) unit: &'r Unit<'a>,
     /// What former rounds found.
     pub(crate) known: &'r Types<'a>,
-    /// What was read in this round.
-    pub(crate) read: Vec<Read<'a>>,
-    /// Index in `read` of each type of the unit.
+    /// What is needed of it in this round.
+    pub(crate) met: Vec<Met<'a>>,
+    /// What that refers to.
+    pub(crate) targets: Vec<DieOffset>,
+    /// Index in `met` of each type of the unit.
     slots: Vec<u32>,
     todo: Vec<u32>,
     scopes: FxHashMap<LocalScope, (ScopeId, Hash)>,
@@ -92,7 +94,8 @@ impl<'r, 'a> Loader<'r, 'a> {
             index,
             unit,
             known,
-            read: Vec::new(),
+            met: Vec::new(),
+            targets: Vec::new(),
             slots: Vec::new(),
             todo: Vec::new(),
             scopes: FxHashMap::default(),
@@ -109,14 +112,13 @@ impl<'r, 'a> Loader<'r, 'a> {
         for (offset, level) in requests {
             self.want(offset, level)?;
         }
-        let mut targets = Vec::new();
         while let Some(slot) = self.todo.pop() {
-            let read = &self.read[slot as usize];
-            targets_of(&read.ty, read.level, &mut |target, level| {
-                targets.extend(target.map(|offset| (offset, level)));
-            });
-            for (offset, level) in targets.drain(..) {
-                self.want(offset, level)?;
+            let met = &self.met[slot as usize];
+            let Some((targets, level)) = met.sketch.needs(met.level) else {
+                continue;
+            };
+            for index in targets {
+                self.want(self.targets[index], level)?;
             }
         }
         self.declarations()?;
@@ -135,9 +137,9 @@ impl<'r, 'a> Loader<'r, 'a> {
             self.slots = vec![NONE; self.index.types.len()];
         }
         let slot = self.slots[at];
-        if let Some(read) = self.read.get_mut(slot as usize) {
-            if read.level < level {
-                read.level = level;
+        if let Some(met) = self.met.get_mut(slot as usize) {
+            if met.level < level {
+                met.level = level;
                 self.todo.push(slot);
             }
             return Ok(());
@@ -148,20 +150,22 @@ impl<'r, 'a> Loader<'r, 'a> {
         {
             return Ok(());
         }
-        let Some(mut ty) = types::read(self.reader, offset)? else {
+        let Some(sketch) = sketch(self.reader, offset, &mut self.targets)? else {
             return Ok(());
         };
-        if ty.name.is_none() && matches!(ty.shape, Shape::Record(_) | Shape::Enumeration { .. }) {
-            ty.given = self.typedef(offset)?;
-        }
-        let slot = self.read.len() as u32;
+        let given = if sketch.name.is_none() && sketch.is_nominal() {
+            self.typedef(offset)?
+        } else {
+            None
+        };
+        let slot = self.met.len() as u32;
         self.slots[at] = slot;
         self.todo.push(slot);
-        self.read.push(Read {
+        self.met.push(Met {
             at,
             level,
-            nominal: nominal_name(&ty),
-            ty,
+            sketch,
+            given,
             hash: None,
             busy: false,
         });
@@ -175,7 +179,7 @@ impl<'r, 'a> Loader<'r, 'a> {
         Some(types[index].1)
     }
 
-    /// The type at an index of the unit's types, if this round read it.
+    /// The type at an index of the unit's types, if this round needs it.
     pub(crate) fn slot(&self, at: usize) -> Option<usize> {
         let slot = *self.slots.get(at)?;
         (slot != NONE).then_some(slot as usize)
@@ -219,13 +223,12 @@ impl<'r, 'a> Loader<'r, 'a> {
 
     /// Names what must be looked for in other units.
     fn declarations(&mut self) -> Result<(), Error> {
-        for slot in 0..self.read.len() {
-            let Read { at, level, ty, .. } = &self.read[slot];
-            if *level == Level::Full
-                && ty.shape.is_declaration()
-                && let Some(name) = ty.name.or(ty.given)
-            {
-                let scope = self.index.types[*at].1;
+        for slot in 0..self.met.len() {
+            let met = &self.met[slot];
+            let name = met.sketch.name.or(met.given);
+            let is_missing = met.level == Level::Full && met.sketch.is_declaration;
+            if let Some(name) = name.filter(|_| is_missing && met.sketch.is_nominal()) {
+                let scope = self.index.types[met.at].1;
                 let (_, hash) = self.scope(scope)?;
                 self.out.declared.push(qualified(hash, name));
             }
@@ -236,26 +239,25 @@ impl<'r, 'a> Loader<'r, 'a> {
     }
 
     fn finish(mut self) -> Result<Loaded<'a>, Error> {
-        let mut found = Vec::with_capacity(self.read.len());
-        for slot in 0..self.read.len() {
+        self.out.types.reserve_exact(self.met.len());
+        for slot in 0..self.met.len() {
             let hash = self.hash_of(slot)?;
-            let read = &self.read[slot];
-            found.push((hash, self.known.find(self.unit.side, hash, read.level)));
-        }
-        for (slot, (hash, id)) in found.into_iter().enumerate() {
-            let at = self.read[slot].at;
+            let Met {
+                at, level, given, ..
+            } = self.met[slot];
             let (offset, scope) = self.index.types[at];
-            let found = match id {
+            let found = match self.known.find(self.unit.side, hash, level) {
                 Some(id) => Found::Known(id),
                 None => {
                     let (scope, _) = self.scope(scope)?;
-                    let read = &mut self.read[slot];
-                    let shape = std::mem::replace(&mut read.ty.shape, Shape::Unspecified);
+                    let Some(read) = types::read(self.reader, offset)? else {
+                        continue;
+                    };
                     let ty = Type {
                         scope,
-                        level: read.level,
-                        shape,
-                        ..read.ty
+                        level,
+                        given,
+                        ..read
                     };
                     Found::New(Box::new(ty), hash)
                 }

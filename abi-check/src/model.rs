@@ -128,8 +128,6 @@ pub(crate) enum Shape<'a> {
     Alias {
         /// What it stands for.
         target: Target,
-        /// Whether it gives its target a name.
-        typedef: bool,
     },
     /// `DW_TAG_unspecified_type`, such as the type of `nullptr`.
     Unspecified,

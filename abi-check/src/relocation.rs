@@ -81,6 +81,8 @@ pub(crate) struct Relocation {
 /// The relocations of one section.
 #[derive(Debug, Default)]
 pub(crate) struct Relocations<'a> {
+    /// The entries, if they are what they nearly always are: 64-bit, little-endian, with addends and in order.
+    plain: &'a [[u8; 24]],
     entries: Option<Entries<'a>>,
     addends: bool,
     /// Indexes by offset, if the file has them in another order.
@@ -90,6 +92,7 @@ pub(crate) struct Relocations<'a> {
 impl<'a> Relocations<'a> {
     fn new(entries: Entries<'a>, addends: bool) -> Relocations<'a> {
         let mut result = Relocations {
+            plain: &[],
             entries: Some(entries),
             addends,
             order: None,
@@ -105,6 +108,8 @@ impl<'a> Relocations<'a> {
             let mut order: Vec<u32> = (0..entries.len() as u32).collect();
             order.sort_by_key(|index| result.offset(*index as usize));
             result.order = Some(order);
+        } else if entries.wide && addends && entries.endian == RunTimeEndian::Little {
+            result.plain = entries.bytes.as_chunks().0;
         }
         result
     }
@@ -118,7 +123,11 @@ impl<'a> Relocations<'a> {
         self.entries.as_ref().map_or(0, Entries::len)
     }
 
+    #[inline]
     fn offset(&self, index: usize) -> u64 {
+        if let Some([a, b, c, d, e, f, g, h, ..]) = self.plain.get(index) {
+            return u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+        }
         let Some((entries, entry)) = self.raw(index) else {
             return u64::MAX;
         };

@@ -62,7 +62,6 @@ pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Sh
     if let Some(target) = elsewhere {
         return Shape::Alias {
             target: Some(target),
-            typedef: false,
         };
     }
     match tag {
@@ -116,10 +115,7 @@ pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Sh
         dw::DW_TAG_coarray_type | dw::DW_TAG_dynamic_type => {
             Shape::Opaque("a type of run-time shape")
         }
-        _ => Shape::Alias {
-            target,
-            typedef: matches!(tag, dw::DW_TAG_typedef | dw::DW_TAG_template_alias),
-        },
+        _ => Shape::Alias { target },
     }
 }
 
