@@ -173,7 +173,6 @@ impl<'a> UnitReader<'a> {
                     .saturating_mul(width)
                     .saturating_add(self.str_offsets_base);
                 let last = std::cell::Cell::new(0);
-                elf.check(&elf.str_offsets, at, at.saturating_add(width), &last)?;
                 let word = elf.word(&elf.str_offsets, at, width as usize, &last)?;
                 let Some(word) = word else {
                     let source = gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(at));
@@ -225,14 +224,13 @@ impl<'a> UnitReader<'a> {
         self.elf.headers.signatures.get(&signature).copied()
     }
 
-    /// A reference to an entry, which is written in `start..end`.
+    /// A reference to an entry, which is written in `start..end`, where relocations were checked.
     pub(crate) fn reference(
         &self,
         start: u64,
         end: u64,
         value: Value<'a>,
     ) -> Result<DieOffset, Error> {
-        self.check(start, end)?;
         let offset = match value {
             Value::UnitReference(offset) => {
                 let at = u64::from(self.header.start).saturating_add(offset);
@@ -347,6 +345,7 @@ impl<'a> AttributeAt<'_, 'a> {
     }
 
     fn reference(self) -> Result<DieOffset, Error> {
+        self.check()?;
         self.reader.reference(self.start, self.end, self.value)
     }
 

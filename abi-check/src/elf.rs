@@ -308,10 +308,16 @@ impl<'a> Elf<'a> {
         end: u64,
         last: &Cell<usize>,
     ) -> Result<(), Error> {
-        let mut within = section.relocations.within(start, end, last);
-        match within.find(|relocation| self.machine.apply(relocation.r_type).is_none()) {
-            None => Ok(()),
-            Some(relocation) => Err(Error::Relocation {
+        for relocation in section.relocations.within(start, end, last) {
+            self.known(section, &relocation)?;
+        }
+        Ok(())
+    }
+
+    fn known(&self, section: &Section<'_>, relocation: &Relocation) -> Result<Apply, Error> {
+        self.machine
+            .apply(relocation.r_type)
+            .ok_or_else(|| Error::Relocation {
                 file: self.file.to_owned(),
                 section: section.name,
                 offset: relocation.offset,
@@ -320,11 +326,10 @@ impl<'a> Elf<'a> {
                     0 => self.e_machine.to_string(),
                     _ => self.machine.name.to_owned(),
                 },
-            }),
-        }
+            })
     }
 
-    /// The number of `width` bytes at `offset`, whose relocations were checked; `None` if it is out of the section.
+    /// The number of `width` bytes at `offset`; `None` if it is out of the section.
     pub(crate) fn word(
         &self,
         section: &Section<'_>,
@@ -342,14 +347,16 @@ impl<'a> Elf<'a> {
             value: number(bytes, self.endian),
             place: None,
         };
-        for relocation in section.relocations.within(offset, offset + 1, last) {
-            let mask = match self.machine.apply(relocation.r_type) {
-                Some(Apply::Word32) => u64::from(u32::MAX),
-                Some(Apply::Word64) if width == 8 => u64::MAX,
-                Some(Apply::Word64) => {
+        let end = offset.saturating_add(width as u64);
+        for relocation in section.relocations.within(offset, end, last) {
+            let mask = match self.known(section, &relocation)? {
+                Apply::Nothing => continue,
+                _ if relocation.offset != offset => continue,
+                Apply::Word32 => u64::from(u32::MAX),
+                Apply::Word64 if width == 8 => u64::MAX,
+                Apply::Word64 => {
                     return Err(self.bad_relocation(section, offset, "is wider than its value"));
                 }
-                _ => continue,
             };
             result = self.relocated(section, &relocation, result.value, mask)?;
         }

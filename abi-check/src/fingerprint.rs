@@ -190,6 +190,8 @@ impl<'a> Artist<'_, '_, 'a> {
         let reader = self.reader;
         let mut said = Said::default();
         self.hasher.number(abbreviation.tag.0.into());
+        let relocations = &reader.units.section.relocations;
+        let mut relocation = relocations.next_offset(cursor.at(), &reader.last);
         for spec in &abbreviation.specs {
             let start = cursor.at();
             let fail = |source| reader.malformed(start, "an attribute", source);
@@ -204,6 +206,17 @@ impl<'a> Artist<'_, '_, 'a> {
             let value =
                 form::read(cursor, spec.form, spec.implicit, reader.encoding).map_err(fail)?;
             let end = cursor.at();
+            if relocation < start {
+                relocation = relocations.next_offset(start, &reader.last);
+            }
+            // Strings look for themselves, and these may hold anything.
+            let unchecked = matches!(
+                spec.name,
+                dw::DW_AT_name | dw::DW_AT_decl_file | dw::DW_AT_decl_line | dw::DW_AT_location
+            );
+            if relocation < end && !unchecked {
+                reader.check(start, end)?;
+            }
             let name = u64::from(spec.name.0);
             match spec.name {
                 dw::DW_AT_name => {
@@ -242,7 +255,6 @@ impl<'a> Artist<'_, '_, 'a> {
                     let is_set = matches!(value, Value::Flag(true));
                     said.is_declaration |= is_set && attribute == dw::DW_AT_declaration;
                     said.is_external |= is_set && attribute == dw::DW_AT_external;
-                    reader.check(start, end)?;
                     self.value(name, value);
                 }
             }

@@ -92,8 +92,6 @@ impl UnitReader<'_> {
         let elf = self.elf;
         let size = self.header.encoding.address_size;
         let last = Cell::new(0);
-        let end = offset.saturating_add(u64::from(size));
-        elf.check(section, offset, end, &last)?;
         let word = elf.word(section, offset, size.into(), &last)?;
         Ok(word.map(|word| self.classify(word.place, word.value)))
     }

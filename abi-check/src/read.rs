@@ -24,8 +24,8 @@ use crate::model::{DieOffset, Graph, Level, Static, Unit, UnitId, unit_at};
 use crate::share::{self, Types};
 use crate::unit::{Header, UnitReader};
 
-/// Bytes of units that are loaded at the same time: so much is held twice.
-const BATCH: u64 = 16 << 20;
+/// Bytes of units that are loaded at the same time, for each thread: types of so much may be held twice.
+const BATCH: u64 = 1 << 20;
 /// After so many rounds, a unit that is still asked for is loaded as a whole. No compiler needs as many.
 const MAX_ROUNDS: usize = 16;
 
@@ -82,8 +82,9 @@ impl<'a> Source<'a> {
         UnitReader::new(self.elf, self.header, self.side, self.object)
     }
 
-    fn bytes(&self) -> u64 {
-        u64::from(self.header.end - self.header.start)
+    /// Its side and its bytes.
+    fn size(&self) -> (usize, u64) {
+        (self.side, u64::from(self.header.end - self.header.start))
     }
 }
 
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self, wanted: &Wanted<'_>) -> Result<Graph<'a>, Error> {
-        for batch in batches(&self.sources, Source::bytes) {
+        for batch in batches(&self.sources, Source::size) {
             let found: Vec<Result<First<'a>, Error>> = self.sources[batch.clone()]
                 .par_iter()
                 .with_max_len(1)
@@ -232,8 +233,8 @@ impl<'a> Reader<'a> {
     }
 
     fn round(&mut self, requests: Vec<(UnitId, Vec<Request>)>, whole: bool) -> Result<(), Error> {
-        let bytes = |(unit, _): &(UnitId, Vec<Request>)| self.sources[unit.0 as usize].bytes();
-        for batch in batches(&requests, bytes) {
+        let size = |(unit, _): &(UnitId, Vec<Request>)| self.sources[unit.0 as usize].size();
+        for batch in batches(&requests, size) {
             let found: Vec<Result<Loaded<'a>, Error>> = requests[batch.clone()]
                 .par_iter()
                 .with_max_len(1)
@@ -333,17 +334,26 @@ fn variable<'a>(
     }))
 }
 
-/// Ranges of items that have about [`BATCH`] bytes each.
-fn batches<T>(items: &[T], bytes: impl Fn(&T) -> u64) -> Vec<std::ops::Range<usize>> {
+/// Ranges of items that are loaded at the same time, none of them of two sides.
+///
+/// What the units of one batch have in common is read by each of them, so the first ones, which know nothing yet, are small.
+fn batches<T>(items: &[T], size: impl Fn(&T) -> (usize, u64)) -> Vec<std::ops::Range<usize>> {
+    let largest = BATCH * rayon::current_num_threads() as u64;
     let mut result = Vec::new();
-    let (mut start, mut sum) = (0, 0);
+    let (mut start, mut sum, mut before, mut last) = (0, 0, 0, 0);
     for (index, item) in items.iter().enumerate() {
-        sum += bytes(item);
-        if sum >= BATCH {
+        let (side, bytes) = size(item);
+        if side != last {
+            result.push(start..index);
+            (start, sum, before, last) = (index, 0, 0, side);
+        }
+        sum += bytes;
+        if sum > before.min(largest) {
             result.push(start..index + 1);
-            (start, sum) = (index + 1, 0);
+            (start, sum, before) = (index + 1, 0, before + sum);
         }
     }
     result.push(start..items.len());
+    result.retain(|range| !range.is_empty());
     result
 }

@@ -144,6 +144,16 @@ impl<'a> Relocations<'a> {
     }
 
     fn get(&self, index: usize) -> Option<Relocation> {
+        if let Some(entry) = self.plain.get(index) {
+            let word = |at: usize| number(&entry[at..at + 8], RunTimeEndian::Little);
+            let info = word(8);
+            return Some(Relocation {
+                offset: word(0),
+                symbol: (info >> 32) as u32,
+                r_type: info as u32,
+                addend: Some(word(16) as i64),
+            });
+        }
         let (entries, entry) = self.raw(index)?;
         let addend = |offset, width: usize| {
             let unused = 64 - 8 * width as u32;
@@ -205,9 +215,10 @@ impl<'a> Relocations<'a> {
         } else {
             self.first_from(start, last)
         };
-        (first..)
-            .map_while(|index| self.get(index))
-            .take_while(move |relocation| relocation.offset < end)
+        (first..).map_while(move |index| {
+            let inside = self.offset(index) < end;
+            if inside { self.get(index) } else { None }
+        })
     }
 
     /// Offset of the first relocation at or after `at`; the maximum if there is none.

@@ -98,7 +98,6 @@ impl Headers {
         let version_at = start + if width == 8 { 12 } else { 4 };
         let at = version_at + if encoding.version >= 5 { 4 } else { 2 };
         let last = Cell::new(0);
-        elf.check(&units.section, at, at + u64::from(width), &last)?;
         let word = elf.word(&units.section, at, width.into(), &last)?;
         let signature = match header.type_() {
             UnitType::Type {
@@ -366,10 +365,8 @@ impl<'a> UnitReader<'a> {
             return Ok(value);
         }
         let section = &self.units.section;
-        self.elf.check(section, from, to, &self.last)?;
-        let word = self
-            .elf
-            .word(section, from, (to - from) as usize, &self.last)?;
+        let width = (to - from) as usize;
+        let word = self.elf.word(section, from, width, &self.last)?;
         Ok(word.map_or(value, |word| word.value))
     }
 }
