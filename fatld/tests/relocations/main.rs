@@ -6,6 +6,7 @@
 
 mod aarch64;
 mod oracle;
+mod riscv64;
 
 #[path = "../common/mod.rs"]
 mod common;
