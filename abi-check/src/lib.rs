@@ -15,7 +15,7 @@
 //! | share | `share`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
-//! | explain | `explain`, `ways`, `table`, `lines` | findings: root causes first, what follows from them folded |
+//! | explain | `explain`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render` | the text |
 //!
 //! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
@@ -30,6 +30,7 @@
 mod abbreviation;
 mod archive;
 mod attributes;
+mod collected;
 mod compare;
 mod cursor;
 mod declarations;
@@ -94,7 +95,7 @@ pub fn compare<'a>(
     let elves = read::elves(sides)?;
     let graph = read::selected(&elves, select)?;
     let roots = roots::by_side(&graph, sides.len());
-    let mut collected = explain::Collected::default();
+    let mut collected = collected::Collected::default();
     let mut types = BTreeSet::new();
     let mut paired = Vec::new();
     for side in 1..sides.len() {

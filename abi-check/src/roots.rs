@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::explain::Collected;
+use crate::collected::Collected;
 use crate::matching::Matching;
 use crate::model::{Graph, Static};
 use crate::names;
