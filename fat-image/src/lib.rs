@@ -73,8 +73,8 @@ pub struct Isa {
     pub name: [u8; 16],
     /// `e_machine` of its objects.
     pub machine: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// `e_flags` of its objects.
+    pub flags: u32,
     /// Address of its entry symbol.
     pub entry: u64,
     /// Physical address of its gates; page tables map it at [`Header::gates`].

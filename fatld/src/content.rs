@@ -217,7 +217,7 @@ impl Sources<'_, '_> {
             let record = IsaRecord {
                 name,
                 machine: u32::from(slice.isa.machine().0),
-                reserved: 0,
+                flags: slice.flags.0,
                 entry: layout
                     .symbol_address(program, self.values.live.entries[at])
                     .unwrap_or_default(),

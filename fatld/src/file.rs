@@ -11,24 +11,37 @@ use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64};
 use object::{U16, U32, U64, pod};
 
-use crate::debug::Debug;
-use crate::ids::SliceId;
-use crate::layout::{Item, Layout, OutputSection};
-use crate::relocate::Values;
-use crate::symtab::{ENTRY, Table};
+use crate::debug::DebugSection;
+use crate::layout::OutputSection;
+use crate::symtab::{ENTRY, Extent};
 
-/// What a file is made of, besides the sections in memory.
-pub struct Contents<'a, 'd> {
-    /// Slice whose ISA and entry the file has.
-    pub slice: SliceId,
-    /// The sections in memory.
-    pub loaded: Vec<Loaded>,
+/// What the head of a file says.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// `e_machine`
+    pub machine: elf::Machine,
+    /// `e_flags`
+    pub flags: elf::FileFlags,
+    /// `e_entry`
+    pub entry: u64,
+}
+
+/// What a file is made of.
+pub struct Parts<'a, 'd> {
+    /// What its head says.
+    pub identity: Identity,
+    /// The sections of the layout.
+    pub layout: &'a [OutputSection],
+    /// Index there of the table of the frame descriptions that a runtime of this file looks for.
+    pub frame_header: Option<usize>,
+    /// Those in memory that the file has.
+    pub loaded: &'a [Loaded],
     /// Debug sections.
-    pub debug: Debug<'a, 'd>,
+    pub debug: &'a [DebugSection<'d>],
     /// `.comment`
-    pub comment: Vec<u8>,
+    pub comment: &'a [u8],
     /// Symbols, unless they are left out.
-    pub symbols: Option<Table<'a, 'd>>,
+    pub symbols: Option<Extent>,
 }
 
 /// A section in memory.
@@ -72,43 +85,56 @@ pub struct Plan {
     pub names_overflow: bool,
 }
 
+impl Plan {
+    /// Hands out the bytes of each piece of work, and makes what lies between zero.
+    pub fn cut<'f, 'w>(
+        &'w self,
+        bytes: &'f mut [u8],
+        mut hand_out: impl FnMut(&'f mut [u8], &'w Work),
+    ) {
+        let (mut rest, mut at) = (bytes, 0);
+        for (range, work) in &self.works {
+            let (gap, behind) = rest.split_at_mut((range.start - at) as usize);
+            gap.fill(0);
+            let (out, behind) = behind.split_at_mut((range.end - range.start) as usize);
+            hand_out(out, work);
+            (rest, at) = (behind, range.end);
+        }
+        rest.fill(0);
+    }
+}
+
 /// Bytes of items that are worth a piece of work of their own.
 const ITEMS: u64 = 64 << 10;
 
 /// Plans a file.
-pub fn plan(values: Values<'_, '_>, contents: &Contents<'_, '_>) -> Plan {
-    let layout = values.layout;
-    let segments = segments(layout, &contents.loaded, contents.slice);
+pub fn plan(parts: &Parts<'_, '_>) -> Plan {
+    let layout = parts.layout;
+    let segments = segments(layout, parts.loaded, parts.frame_header);
     let header_size = size_of::<FileHeader64<LE>>() + segments_size(&segments);
     let mut planner = Planner {
         layout,
         plan: Plan {
             size: header_size as u64,
             works: Vec::new(),
-            places: vec![None; layout.sections.len()],
-            headers: vec![elf::SHN_ABS.0; layout.sections.len()],
+            places: vec![None; layout.len()],
+            headers: vec![elf::SHN_ABS.0; layout.len()],
             names_overflow: false,
         },
         headers: vec![Header::default()],
         names: vec![0],
     };
-    planner.load(&contents.loaded, &segments);
-    planner.debug(&contents.debug);
-    planner.comment(&contents.comment);
-    if let Some(symbols) = &contents.symbols {
+    planner.load(parts.loaded, &segments);
+    planner.debug(parts.debug);
+    planner.comment(parts.comment);
+    if let Some(symbols) = &parts.symbols {
         planner.symbols(symbols);
     }
     let (section_table, names_index) = planner.finish();
-    let file = file_header(
-        values,
-        contents.slice,
-        &segments,
-        section_table,
-        names_index,
-    );
+    let file = file_header(parts.identity, &segments, section_table, names_index);
     let mut head = pod::bytes_of(&file).to_vec();
     for segment in &segments {
-        let header = program_header(layout, &contents.loaded, segment, &planner.headers);
+        let header = program_header(layout, parts.loaded, segment, &planner.headers);
         head.extend_from_slice(pod::bytes_of(&header));
     }
     let mut plan = planner.plan;
@@ -150,7 +176,7 @@ impl Header {
 }
 
 struct Planner<'a> {
-    layout: &'a Layout,
+    layout: &'a [OutputSection],
     plan: Plan,
     headers: Vec<Header>,
     /// `.shstrtab`
@@ -188,7 +214,7 @@ impl Planner<'_> {
         };
         let mut run = (0, 0);
         for (at, file_section) in loaded.iter().enumerate() {
-            let section = &self.layout.sections[file_section.index];
+            let section = &self.layout[file_section.index];
             if starts_segment(at) {
                 let behind = self.plan.size % PAGE_SIZE;
                 let gap = (section.phys % PAGE_SIZE + PAGE_SIZE - behind) % PAGE_SIZE;
@@ -219,7 +245,7 @@ impl Planner<'_> {
     }
 
     fn items(&mut self, index: usize, offset: u64) {
-        let section = &self.layout.sections[index];
+        let section = &self.layout[index];
         let mut first = 0;
         for at in 0..section.items.len() {
             let (start, end) = (section.start_of(first), section.start_of(at + 1));
@@ -231,8 +257,8 @@ impl Planner<'_> {
         }
     }
 
-    fn debug(&mut self, debug: &Debug<'_, '_>) {
-        for (index, section) in debug.sections.iter().enumerate() {
+    fn debug(&mut self, debug: &[DebugSection<'_>]) {
+        for (index, section) in debug.iter().enumerate() {
             let offset = self.reserve(section.size, section.align);
             let starts: Vec<_> = section.parts().collect();
             for (part, start) in starts.iter().enumerate() {
@@ -273,14 +299,14 @@ impl Planner<'_> {
         self.headers.push(header);
     }
 
-    fn symbols(&mut self, table: &Table<'_, '_>) {
-        let (symbols, names) = (self.reserve(table.size(), 8), table.names_size());
-        for (chunk, (entries, _)) in table.chunks().enumerate() {
+    fn symbols(&mut self, table: &Extent) {
+        let (symbols, names) = (self.reserve(table.size, 8), table.names_size);
+        for (chunk, (entries, _)) in table.chunks.iter().enumerate() {
             let range = symbols + entries.start..symbols + entries.end;
             self.work(range, Work::Symbols(chunk));
         }
         let strings = self.reserve(names, 1);
-        for (chunk, (_, names)) in table.chunks().enumerate() {
+        for (chunk, (_, names)) in table.chunks.iter().enumerate() {
             self.work(
                 strings + names.start..strings + names.end,
                 Work::Names(chunk),
@@ -291,9 +317,9 @@ impl Planner<'_> {
             name: self.name(".symtab"),
             kind: elf::SHT_SYMTAB,
             offset: symbols,
-            size: table.size(),
+            size: table.size,
             link: self.headers.len() as u32 + 1,
-            info: table.first_global(),
+            info: table.first_global,
             align: 8,
             entry_size: ENTRY,
             ..Header::default()
@@ -383,8 +409,12 @@ fn segments_size(segments: &[Segment]) -> usize {
 }
 
 /// What is mapped, what loaders and runtimes look for by itself, and the stack, which is data.
-fn segments(layout: &Layout, loaded: &[Loaded], slice: SliceId) -> Vec<Segment> {
-    let home = |section: &Loaded| &layout.sections[section.index];
+fn segments(
+    layout: &[OutputSection],
+    loaded: &[Loaded],
+    frame_header: Option<usize>,
+) -> Vec<Segment> {
+    let home = |section: &Loaded| &layout[section.index];
     let mut segments = loads(layout, loaded);
     let mut special = |kind, sections: Range<usize>| {
         segments.push(Segment {
@@ -394,10 +424,9 @@ fn segments(layout: &Layout, loaded: &[Loaded], slice: SliceId) -> Vec<Segment> 
         });
     };
     for (at, section) in loaded.iter().enumerate() {
-        let has_frames = |item: &(Item, u64)| item.0 == Item::FrameHeader(slice);
         if home(section).size > 0 && home(section).is_note {
             special(elf::PT_NOTE, at..at + 1);
-        } else if home(section).items.iter().any(has_frames) {
+        } else if frame_header == Some(section.index) {
             special(elf::PT_GNU_EH_FRAME, at..at + 1);
         }
     }
@@ -415,10 +444,10 @@ fn segments(layout: &Layout, loaded: &[Loaded], slice: SliceId) -> Vec<Segment> 
 }
 
 /// One segment per run of sections that lie behind one another with equal flags.
-fn loads(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
+fn loads(layout: &[OutputSection], loaded: &[Loaded]) -> Vec<Segment> {
     let mut loads: Vec<Segment> = Vec::new();
     for (at, file_section) in loaded.iter().enumerate() {
-        let section = &layout.sections[file_section.index];
+        let section = &layout[file_section.index];
         if !is_loaded(section) {
             continue;
         }
@@ -441,8 +470,8 @@ fn loads(layout: &Layout, loaded: &[Loaded]) -> Vec<Segment> {
 }
 
 /// A section can share a segment with the one before it.
-fn continues(layout: &Layout, last: &Loaded, here: &OutputSection) -> bool {
-    let last = &layout.sections[last.index];
+fn continues(layout: &[OutputSection], last: &Loaded, here: &OutputSection) -> bool {
+    let last = &layout[last.index];
     let special = Region::GATES | Region::BOOT;
     (last.flags | here.flags) & special == 0
         && (!last.is_bss || here.is_bss)
@@ -463,13 +492,13 @@ fn protection(flags: u32) -> elf::ProgramFlags {
 }
 
 fn program_header(
-    layout: &Layout,
+    layout: &[OutputSection],
     loaded: &[Loaded],
     segment: &Segment,
     headers: &[Header],
 ) -> ProgramHeader64<LE> {
     let sections = &loaded[segment.sections.clone()];
-    let home = |section: &Loaded| &layout.sections[section.index];
+    let home = |section: &Loaded| &layout[section.index];
     let (mut offset, mut address, mut phys) = (0, 0, 0);
     let (mut in_file, mut in_memory) = (0, 0);
     if let (Some(first), Some(last)) = (sections.first(), sections.last()) {
@@ -477,12 +506,13 @@ fn program_header(
         offset = headers[segment.sections.start + 1].offset;
         (address, phys) = (home(first).address, home(first).phys);
         in_memory = home(last).phys + home(last).size - phys;
-        let filled = sections.iter().rev().find(|s| !home(s).is_bss);
+        let has_bytes = |s: &&Loaded| home(s).size > 0 && !home(s).is_bss;
+        let filled = sections.iter().rev().find(has_bytes);
         in_file = filled.map_or(0, |last| home(last).phys + home(last).size - phys);
     }
     let align = match segment.kind {
         elf::PT_LOAD => PAGE_SIZE,
-        elf::PT_TLS => layout.tls.align,
+        elf::PT_TLS => sections.iter().map(|s| home(s).align).max().unwrap_or(1),
         elf::PT_GNU_STACK => 16,
         _ => 4,
     };
@@ -499,15 +529,11 @@ fn program_header(
 }
 
 fn file_header(
-    values: Values<'_, '_>,
-    slice: SliceId,
+    identity: Identity,
     segments: &[Segment],
     section_table: u64,
     names_index: u16,
 ) -> FileHeader64<LE> {
-    let program = values.program;
-    let entry = values.live.entries[slice.at()];
-    let entry = values.layout.symbol_address(program, entry);
     let header_size = size_of::<FileHeader64<LE>>() as u16;
     FileHeader64 {
         e_ident: elf::Ident {
@@ -520,12 +546,12 @@ fn file_header(
             padding: [0; 7],
         },
         e_type: U16::new(LE, elf::ET_EXEC),
-        e_machine: U16::new(LE, program.isa(slice).machine()),
+        e_machine: U16::new(LE, identity.machine),
         e_version: U32::new(LE, elf::EV_CURRENT.0.into()),
-        e_entry: U64::new(LE, entry.unwrap_or_default()),
+        e_entry: U64::new(LE, identity.entry),
         e_phoff: U64::new(LE, header_size.into()),
         e_shoff: U64::new(LE, section_table),
-        e_flags: U32::new(LE, program.slices[slice.at()].flags),
+        e_flags: U32::new(LE, identity.flags),
         e_ehsize: U16::new(LE, header_size),
         e_phentsize: U16::new(LE, size_of::<ProgramHeader64<LE>>() as u16),
         e_phnum: U16::new(LE, segments.len() as u16),

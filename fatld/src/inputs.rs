@@ -149,7 +149,8 @@ fn find(name: &InputName, folders: &[PathBuf]) -> Result<PathBuf, Problem> {
         })
 }
 
-fn map_file(path: &Path) -> std::io::Result<Mmap> {
+/// Maps a regular file.
+pub fn map_file(path: &Path) -> std::io::Result<Mmap> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("not a regular file"));

@@ -8,17 +8,21 @@ pub mod archive;
 pub mod classify;
 pub mod clusters;
 pub mod collect;
+pub mod commands;
 pub mod content;
 pub mod debug;
 pub mod elf;
 pub mod error;
 pub mod evidence;
+pub mod extract;
 pub mod file;
 pub mod frames;
 pub mod functions;
 pub mod gc;
 pub mod ids;
+pub mod image;
 pub mod inputs;
+pub mod inspect;
 pub mod isa;
 pub mod judge;
 pub mod landmark;
@@ -60,18 +64,18 @@ pub fn link(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Error> 
     }
 }
 
-/// Prints what the command line asks for.
+/// Prints what the command line asks for; ANSI escapes only on a terminal that wants them.
 pub fn say(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|e| {
-        let reason = e.to_string();
-        Problem::Output {
-            file: "standard output".into(),
-            reason,
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader such as `head` has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let reason = error.to_string();
+            let file = "standard output".into();
+            Err(Problem::Output { file, reason }.into())
         }
-        .into()
-    })
+        _ => Ok(()),
+    }
 }
 
 /// Links what the options ask for. No output file is touched unless everything could be made.

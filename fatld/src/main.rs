@@ -1,15 +1,20 @@
-//! The command. Exit status: 0 linked, 1 refused, 2 a wrong command line.
+//! The command. Exit status: 0 done, 1 refused, 2 a wrong command line.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use fatld::Error;
+use fatld::commands::Subcommand;
 use fatld::options::{Command, Presentation};
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut presentation = Presentation::default();
-    let result = match Command::parse_for(std::env::args_os().skip(1), &mut presentation) {
-        Ok(Command::Print(text)) => fatld::say(&text),
-        Ok(Command::Link(options)) => fatld::link_image(&options),
-        Err(error) => Err(error),
+    let result = match Subcommand::parse(&arguments) {
+        // Help and wrong arguments, which clap words.
+        Some(Err(error)) => error.exit(),
+        Some(Ok(subcommand)) => subcommand.run(),
+        None => link(arguments, &mut presentation),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -17,5 +22,12 @@ fn main() -> ExitCode {
             fatld::report::print(&error, presentation);
             ExitCode::from(error.exit_status())
         }
+    }
+}
+
+fn link(arguments: Vec<OsString>, presentation: &mut Presentation) -> Result<(), Error> {
+    match Command::parse_for(arguments, presentation)? {
+        Command::Print(text) => fatld::say(&text),
+        Command::Link(options) => fatld::link_image(&options),
     }
 }

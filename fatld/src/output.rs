@@ -13,13 +13,52 @@ use rayon::prelude::*;
 use crate::content::Sources;
 use crate::debug::Debug;
 use crate::error::{Error, Problem, check};
-use crate::file::{self, Contents, Loaded, Plan, Work};
+use crate::file::{self, Identity, Loaded, Parts, Plan, Work};
 use crate::ids::SliceId;
+use crate::layout::{Item, OutputSection};
 use crate::options::{Options, Strip};
 use crate::pair::Pairing;
 use crate::program::Program;
+use crate::relocate::Values;
 use crate::symtab::{Homes, Scope, Table};
 use crate::write::Pending;
+
+/// What a file is made of, besides the sections in memory.
+struct Contents<'a, 'd> {
+    /// Slice whose ISA and entry the file has.
+    slice: SliceId,
+    loaded: Vec<Loaded>,
+    debug: Debug<'a, 'd>,
+    comment: Vec<u8>,
+    /// Symbols, unless they are left out.
+    symbols: Option<Table<'a, 'd>>,
+}
+
+impl Contents<'_, '_> {
+    fn plan(&self, values: Values<'_, '_>) -> Plan {
+        let program = values.program;
+        let entry = values.live.entries[self.slice.at()];
+        let entry = values.layout.symbol_address(program, entry);
+        let frame_header = |section: &OutputSection| {
+            let mut items = section.items.iter();
+            items.any(|item| item.0 == Item::FrameHeader(self.slice))
+        };
+        let sections = &values.layout.sections;
+        file::plan(&Parts {
+            identity: Identity {
+                machine: program.isa(self.slice).machine(),
+                flags: program.slices[self.slice.at()].flags,
+                entry: entry.unwrap_or_default(),
+            },
+            layout: sections,
+            frame_header: sections.iter().position(frame_header),
+            loaded: &self.loaded,
+            debug: &self.debug.sections,
+            comment: &self.comment,
+            symbols: self.symbols.as_ref().map(Table::extent),
+        })
+    }
+}
 
 /// Writes the image, the views and further texts. Files are filled with `background` first: no byte of it is left.
 pub fn write(
@@ -33,7 +72,7 @@ pub fn write(
     let (mut contents, mut plans, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for (path, scope) in scopes(options) {
         let content = gather(sources, pairing, &homes, (scope, options.strip))?;
-        let plan = file::plan(sources.values, &content);
+        let plan = content.plan(sources.values);
         if plan.names_overflow {
             return Err(Problem::Output {
                 file: path.to_owned(),
@@ -157,27 +196,23 @@ fn fill(
         return Ok(());
     };
     let (mut pieces, mut copies) = (Vec::new(), Vec::new());
-    cut(first.bytes_mut(), &plans[0], |out, work| {
+    plans[0].cut(first.bytes_mut(), |out, work| {
         pieces.push(Piece { file: 0, out, work });
     });
     for (at, file) in others.iter_mut().enumerate() {
         let file_index = at + 1;
-        cut(
-            file.bytes_mut(),
-            &plans[file_index],
-            |out, work| match work {
-                Work::Items(section, items) => {
-                    let offset = sources.values.layout.sections[*section].start_of(items.start);
-                    let place = plans[0].places[*section].map(|start| (start + offset) as usize);
-                    copies.push((out, place.expect("the first file has all of memory")));
-                }
-                _ => pieces.push(Piece {
-                    file: file_index,
-                    out,
-                    work,
-                }),
-            },
-        );
+        plans[file_index].cut(file.bytes_mut(), |out, work| match work {
+            Work::Items(section, items) => {
+                let offset = sources.values.layout.sections[*section].start_of(items.start);
+                let place = plans[0].places[*section].map(|start| (start + offset) as usize);
+                copies.push((out, place.expect("the first file has all of memory")));
+            }
+            _ => pieces.push(Piece {
+                file: file_index,
+                out,
+                work,
+            }),
+        });
     }
     let make = |piece: Piece<'_, '_>| {
         let headers = &plans[piece.file].headers;
@@ -189,23 +224,6 @@ fn fill(
         .into_par_iter()
         .for_each(|(out, from)| out.copy_from_slice(&made[from..from + out.len()]));
     Ok(())
-}
-
-/// Hands out the bytes of each piece of work, and makes what lies between zero.
-fn cut<'f, 'w>(
-    bytes: &'f mut [u8],
-    plan: &'w Plan,
-    mut hand_out: impl FnMut(&'f mut [u8], &'w Work),
-) {
-    let (mut rest, mut at) = (bytes, 0);
-    for (range, work) in &plan.works {
-        let (gap, behind) = rest.split_at_mut((range.start - at) as usize);
-        gap.fill(0);
-        let (out, behind) = behind.split_at_mut((range.end - range.start) as usize);
-        hand_out(out, work);
-        (rest, at) = (behind, range.end);
-    }
-    rest.fill(0);
 }
 
 fn make(

@@ -74,6 +74,19 @@ struct Chunk {
     names: Range<u64>,
 }
 
+/// How much room a symbol table takes in a file.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// Index of the first symbol that is not local.
+    pub first_global: u32,
+    /// Bytes of `.symtab`.
+    pub size: u64,
+    /// Bytes of `.strtab`.
+    pub names_size: u64,
+    /// Offsets in `.symtab` and `.strtab` of each chunk's entries and names. What stands before the first ones is zero.
+    pub chunks: Vec<(Range<u64>, Range<u64>)>,
+}
+
 /// Symbols in a chunk.
 const CHUNK: usize = 4096;
 
@@ -123,28 +136,19 @@ impl<'a, 'd> Table<'a, 'd> {
         table
     }
 
-    /// Index of the first symbol that is not local.
-    pub fn first_global(&self) -> u32 {
-        self.locals as u32 + 1
-    }
-
-    /// Bytes of `.symtab`.
-    pub fn size(&self) -> u64 {
-        (self.entries.len() as u64 + 1) * ENTRY
-    }
-
-    /// Bytes of `.strtab`.
-    pub fn names_size(&self) -> u64 {
-        self.names_size
-    }
-
-    /// Offsets in `.symtab` and `.strtab` of each chunk's entries and names. What stands before the first ones is zero.
-    pub fn chunks(&self) -> impl Iterator<Item = (Range<u64>, Range<u64>)> {
-        self.chunks.iter().map(|chunk| {
+    /// How much room it takes.
+    pub fn extent(&self) -> Extent {
+        let chunks = self.chunks.iter().map(|chunk| {
             let start = (chunk.entries.start as u64 + 1) * ENTRY;
             let end = (chunk.entries.end as u64 + 1) * ENTRY;
             (start..end, chunk.names.clone())
-        })
+        });
+        Extent {
+            first_global: self.locals as u32 + 1,
+            size: (self.entries.len() as u64 + 1) * ENTRY,
+            names_size: self.names_size,
+            chunks: chunks.collect(),
+        }
     }
 
     fn collect_image(&mut self) {
@@ -402,7 +406,8 @@ impl<'a, 'd> Table<'a, 'd> {
     }
 }
 
-fn bind(local: bool) -> elf::SymbolBind {
+/// `STB_…` of a symbol that is not weak.
+pub fn bind(local: bool) -> elf::SymbolBind {
     if local {
         elf::STB_LOCAL
     } else {
@@ -410,7 +415,8 @@ fn bind(local: bool) -> elf::SymbolBind {
     }
 }
 
-fn make_symbol(
+/// An entry whose name is not known yet.
+pub fn make_symbol(
     (binding, kind): (elf::SymbolBind, elf::SymbolType),
     section: elf::SymbolSection,
     value: u64,

@@ -48,7 +48,7 @@ const fn isa(name: [u8; 16]) -> Isa {
     Isa {
         name,
         machine: 0,
-        reserved: 0,
+        flags: 0,
         entry: 0,
         gates_phys: 0,
         symbols: 0,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 mod compilers;
+pub mod damage;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
