@@ -51,7 +51,7 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
     };
     pairing.find_functions(program);
     pairing.pair_exactly(program);
-    pairing.pair_by_path();
+    pairing.pair_by_path(program);
     for (id, entity) in pairing
         .entities
         .iter()
@@ -135,17 +135,15 @@ impl<'d> Pairing<'d> {
     }
 
     /// Joins entities that lack slices with the one entity that has those and the same path.
-    fn pair_by_path(&mut self) {
+    fn pair_by_path(&mut self, program: &Program<'d>) {
         let lacking =
             |e: &Entity<'_>| e.definitions.iter().any(Option::is_none) && e.name.starts_with("_");
-        let mut paths: IndexMap<(String, bool), Vec<EntityId>> = IndexMap::new();
+        let mut paths: IndexMap<(String, Option<&str>, bool), Vec<EntityId>> = IndexMap::new();
         for (at, entity) in self.entities.iter().enumerate().filter(|(_, e)| lacking(e)) {
             let path = demangle(entity.name);
             if path != entity.name {
-                paths
-                    .entry((path, entity.is_function))
-                    .or_default()
-                    .push(EntityId::next(at));
+                let key = (path, home_crate(entity, program), entity.is_function);
+                paths.entry(key).or_default().push(EntityId::next(at));
             }
         }
         for ids in paths.values().filter(|ids| ids.len() > 1) {
@@ -203,5 +201,84 @@ impl<'d> Pairing<'d> {
             .iter()
             .enumerate()
             .map(|(i, e)| (EntityId::next(i), e))
+    }
+}
+
+/// Name of the crate that made this copy of what may have copies in several: as the name says, or, for a local name, as
+/// rustc names the object's source (`alloc.bdb4a28a94d7e55c-cgu.0`).
+fn home_crate<'d>(entity: &Entity<'d>, program: &Program<'d>) -> Option<&'d str> {
+    instantiating_crate(entity.name).or_else(|| {
+        let symbol = entity.definitions.iter().flatten().next()?;
+        let symbol = &program.symbols[symbol.at()];
+        let source = symbol.is_local().then_some(symbol.source)?;
+        Some(source.split_once('.').map_or(source, |(name, _)| name))
+    })
+}
+
+/// Name of the crate at the end of a v0 name: the one that made this copy of a generic function.
+///
+/// Each crate that uses a generic function may have a copy of it, all of one path. The crate is written out with its
+/// hash (`Cs1zXXWzD5WLg_4core`), or as a reference to where the name has it already (`B4_`, counted behind `_R`).
+fn instantiating_crate(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("_R")?;
+    if let Some((_, digits)) = rest.strip_suffix('_').and_then(|r| r.rsplit_once('B')) {
+        let (at, end) = (base_62(digits)?, rest.len());
+        return crate_root(rest.get(at..end)?).map(|(name, _)| name);
+    }
+    // A crate's name may hold a C of its own: the one that leaves nothing behind it is meant.
+    let roots = rest.match_indices('C').map(|(at, _)| &rest[at..]);
+    roots
+        .filter_map(crate_root)
+        .find(|(_, behind)| behind.is_empty())
+        .map(|(name, _)| name)
+}
+
+/// `C`, a hash, and a name with its length before it; returns the name and what is behind it.
+fn crate_root(text: &str) -> Option<(&str, &str)> {
+    let (hash, rest) = text.strip_prefix("Cs")?.split_once('_')?;
+    base_62(hash)?;
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (length, name) = rest.split_at_checked(digits)?;
+    // A `_` stands before a name that begins with a digit or a `_`.
+    let name = name.strip_prefix('_').unwrap_or(name);
+    name.split_at_checked(length.parse().ok()?)
+}
+
+/// v0's numbers: nothing is 0, `0` is 1.
+fn base_62(digits: &str) -> Option<usize> {
+    if digits.is_empty() {
+        return Some(0);
+    }
+    let value = digits.bytes().try_fold(0usize, |value, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'z' => digit - b'a' + 10,
+            b'A'..=b'Z' => digit - b'A' + 36,
+            _ => return None,
+        };
+        Some(value.wrapping_mul(62).wrapping_add(usize::from(digit)))
+    })?;
+    Some(value.wrapping_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_a_generic_function_are_told_apart_by_crate() {
+        let written =
+            "_RNvXs1s_NtCs1zXXWzD5WLg_4core3fmtRtNtB6_7Display3fmtCsfVHcwPZnMYQ_9selfcheck";
+        assert_eq!(instantiating_crate(written), Some("selfcheck"));
+        let referred = "_RNvXs1s_NtCs1zXXWzD5WLg_4core3fmtRtNtB6_7Display3fmtB8_";
+        assert_eq!(instantiating_crate(referred), Some("core"));
+        let of_a_c = "_RNvXs1s_NtCs1zXXWzD5WLg_4core3fmtRtNtB6_7Display3fmtCsfVHcwPZnMYQ_4aC_C";
+        assert_eq!(instantiating_crate(of_a_c), Some("aC_C"));
+        assert_eq!(instantiating_crate("_RNvCs4HyXdRH8Z4o_4kern5twice"), None);
+        assert_eq!(
+            instantiating_crate("_RNvCs4HyXdRH8Z4o_4kern5twiceBzzzzzzzzzzzzzzzz_"),
+            None
+        );
+        assert_eq!(instantiating_crate("_Z5twicei"), None);
     }
 }
