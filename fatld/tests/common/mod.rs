@@ -3,6 +3,7 @@
 
 mod compilers;
 pub mod damage;
+mod everywhere;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -46,6 +47,11 @@ impl Link {
             plain: false,
             options: Vec::new(),
         }
+    }
+
+    /// A fat link of all ISAs without inputs.
+    pub fn all() -> Self {
+        Self::of(&TARGETS.map(|target| target.isa))
     }
 
     /// A link of one ISA as by an ordinary static linker, without inputs.
@@ -150,12 +156,16 @@ impl Link {
 
     /// The command, ready to run.
     pub fn command(&self) -> Command {
+        let all: Vec<usize> = (0..self.slices.len()).collect();
+        self.command_of(&all, self.plain, self.output())
+    }
+
+    /// The command that links some of the slices.
+    fn command_of(&self, slices: &[usize], plain: bool, output: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fatld"));
-        command
-            .current_dir(self.dir.path())
-            .args(["-o", self.output()]);
-        for slice in &self.slices {
-            if !self.plain {
+        command.current_dir(self.dir.path()).args(["-o", output]);
+        for slice in slices.iter().map(|slice| &self.slices[*slice]) {
+            if !plain {
                 command.args(["--slice", slice.target.isa]);
             }
             let inputs = slice.inputs.iter();
