@@ -159,12 +159,8 @@ mod tests {
 
     #[test]
     fn the_last_column_goes_on_under_itself() {
-        let expected = "\
- size  name
-    8  short
-12345  a name that is longe
-       r than it may be
-";
+        let expected =
+            " size  name\n    8  short\n12345  a name that is longe\n       r than it may be\n";
         assert_eq!(table().render(Some(27), Style::new()), expected);
     }
 }
