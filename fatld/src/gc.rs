@@ -342,7 +342,7 @@ impl<'d> Marker<'_, 'd> {
             return None;
         }
         let in_code = source.kind == SectionKind::Text;
-        if rule.expression.is_part()
+        if rule.expression.is_about()
             || (in_code && isa.role(rule, source.data, relocation.offset as usize) == Role::Branch)
         {
             return None;

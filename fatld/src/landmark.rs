@@ -21,6 +21,9 @@ pub enum Landmark {
     TlsDataEnd,
     /// End of the TLS segment.
     TlsEnd,
+    /// Where the thread pointer would be if the TLS segment were a thread's: code adds to it what else it would add to
+    /// the start of its module's variables (see [`crate::isa::Slot::TlsModule`]).
+    TlsModule,
 }
 
 /// Every name, as ld and lld define them; the TLS segment's are ours, for programs that set threads up by themselves.
@@ -38,6 +41,7 @@ const NAMES: &[(&str, Landmark)] = &[
     ("__tls_start", Landmark::TlsStart),
     ("__tls_data_end", Landmark::TlsDataEnd),
     ("__tls_end", Landmark::TlsEnd),
+    ("_TLS_MODULE_BASE_", Landmark::TlsModule),
 ];
 
 /// What a name means.

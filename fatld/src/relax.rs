@@ -458,6 +458,7 @@ fn forms(
         code: section.data,
         offset: relocation.offset as usize,
         relocations: &section.relocations,
+        addend: relocation.addend,
         undefined,
         relax,
         marked,

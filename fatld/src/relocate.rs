@@ -243,6 +243,7 @@ impl Values<'_, '_> {
                     _ => 0,
                 }
             }
+            Expression::Instructions => return Err("the psABI's instructions for"),
             Expression::Mark | Expression::Align => 0,
         })
     }

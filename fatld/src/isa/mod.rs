@@ -86,6 +86,8 @@ pub struct Site<'a> {
     pub offset: usize,
     /// All relocations of the section, by offset.
     pub relocations: &'a [Relocation],
+    /// Its addend.
+    pub addend: i64,
     /// The symbol is weak and nothing defines it: code may be too far from 0 for a distance.
     pub undefined: bool,
     /// Cheaper instructions are wanted (`--relax`). Without, only what has no other way to work may change.
@@ -231,6 +233,8 @@ pub enum Expression {
     Align,
     /// A value `X + A`, counted from somewhere.
     Value(Operand, Origin),
+    /// Nothing that can be written alone: the instructions must be ones that have another form.
+    Instructions,
     /// The value of the relocation at `S`, a label.
     LowOfPair,
     /// `V + S + A`
@@ -262,6 +266,11 @@ impl Expression {
             self,
             Self::LowOfPair | Self::Add | Self::Subtract | Self::Set | Self::Difference
         )
+    }
+
+    /// It is about a symbol without meaning its address.
+    pub fn is_about(self) -> bool {
+        self.is_part() || matches!(self, Self::Value(Operand::Size, _))
     }
 
     /// It counts from the GOT, or is about it.

@@ -286,6 +286,8 @@ impl Placer<'_, '_> {
         let mut landmarks = HashMap::new();
         for at in 0..self.inputs.program.slices.len() {
             let slice = SliceId::next(at);
+            let isa = self.inputs.program.isa(slice);
+            let thread_pointer = -isa.tp_offset(0, layout.tls.size, layout.tls.align);
             let is_text =
                 |s: &&&OutputSection| s.flags & Region::EXECUTE != 0 && s.slice == Some(slice);
             let text = own.iter().filter(is_text).map(end).max();
@@ -302,6 +304,10 @@ impl Placer<'_, '_> {
                 (Landmark::TlsStart, layout.tls.address),
                 (Landmark::TlsDataEnd, tls.unwrap_or(layout.tls.address)),
                 (Landmark::TlsEnd, layout.tls.address + layout.tls.size),
+                (
+                    Landmark::TlsModule,
+                    layout.tls.address.wrapping_add_signed(thread_pointer),
+                ),
             ];
             landmarks.extend(places.map(|(landmark, address)| ((landmark, slice), address)));
         }

@@ -7,6 +7,8 @@
 mod aarch64;
 mod oracle;
 mod riscv64;
+mod tls;
+mod x86_64;
 
 #[path = "../common/mod.rs"]
 mod common;

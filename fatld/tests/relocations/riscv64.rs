@@ -183,7 +183,7 @@ fn text_of(file: &[u8], elf: &Elf<'_>) -> Vec<u8> {
 }
 
 /// Types that binutils 2.40 cannot write.
-fn retyped(object: &std::path::Path, changes: &[(&str, u32, u32)]) {
+pub fn retyped(object: &std::path::Path, changes: &[(&str, u32, u32)]) {
     let mut bytes = std::fs::read(object).expect("an object");
     for (symbol, from, to) in changes {
         let elf = Elf::parse(&bytes).expect("an ELF file");

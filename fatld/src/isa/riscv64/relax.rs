@@ -182,5 +182,7 @@ fn loads_slot(site: &Site<'_>) -> bool {
         return false;
     };
     let register = auipc & RD;
-    ld & 0x000f_ffff == 0x3003 | register | register << 8 && site.has(4, &[R_PCREL_LO12_I])
+    site.addend == 0
+        && ld & 0x000f_ffff == 0x3003 | register | register << 8
+        && site.has(4, &[R_PCREL_LO12_I])
 }

@@ -1,6 +1,10 @@
-//! x86_64: System V psABI 1.0, table 4.9. Static, small and kernel code models.
+//! x86_64: System V psABI 1.0, table 4.9, in the small, kernel, medium and large code models, with position-independent
+//! code or without.
 
-use super::{ANY, Expression, Field, Isa, NOTHING, Role, Rule, integer, signed};
+mod forms;
+mod rules;
+
+use super::{Form, Isa, Role, Rule, Site};
 use fat_image::GATE_SIZE;
 use object::elf::{self, FileFlags, Machine};
 
@@ -11,64 +15,21 @@ pub struct X86_64;
 const R_PC32: u32 = 2;
 const R_PLT32: u32 = 4;
 const R_GOTPCREL: u32 = 9;
+const R_DTPOFF64: u32 = 17;
+const R_TLSGD: u32 = 19;
+const R_TLSLD: u32 = 20;
+const R_DTPOFF32: u32 = 21;
+const R_GOTTPOFF: u32 = 22;
+const R_PLTOFF64: u32 = 31;
+const R_GOTPC32_TLSDESC: u32 = 34;
+const R_TLSDESC_CALL: u32 = 35;
 const R_GOTPCRELX: u32 = 41;
 const R_REX_GOTPCRELX: u32 = 42;
-
-const fn rule(raw: u32, name: &'static str, expression: Expression, field: Field) -> Rule {
-    Rule::new(raw, name, expression, field)
-}
-
-const ABSOLUTE: Expression = Expression::ABSOLUTE;
-const RELATIVE: Expression = Expression::RELATIVE;
-const GOT_RELATIVE: Expression = Expression::GOT_RELATIVE;
-use Expression::Mark;
-
-static RULES: &[Rule] = &[
-    rule(0, "R_X86_64_NONE", Mark, NOTHING),
-    rule(1, "R_X86_64_64", ABSOLUTE, integer(8, ANY)),
-    rule(R_PC32, "R_X86_64_PC32", RELATIVE, integer(4, signed(32))),
-    rule(R_PLT32, "R_X86_64_PLT32", RELATIVE, integer(4, signed(32))),
-    rule(
-        R_GOTPCREL,
-        "R_X86_64_GOTPCREL",
-        GOT_RELATIVE,
-        integer(4, signed(32)),
-    ),
-    rule(
-        10,
-        "R_X86_64_32",
-        ABSOLUTE,
-        integer(4, (0, u32::MAX as i128)),
-    ),
-    rule(11, "R_X86_64_32S", ABSOLUTE, integer(4, signed(32))),
-    rule(
-        12,
-        "R_X86_64_16",
-        ABSOLUTE,
-        integer(2, (i16::MIN as i128, u16::MAX as i128)),
-    ),
-    rule(13, "R_X86_64_PC16", RELATIVE, integer(2, signed(16))),
-    rule(
-        14,
-        "R_X86_64_8",
-        ABSOLUTE,
-        integer(1, (i8::MIN as i128, u8::MAX as i128)),
-    ),
-    rule(15, "R_X86_64_PC8", RELATIVE, integer(1, signed(8))),
-    rule(24, "R_X86_64_PC64", RELATIVE, integer(8, ANY)),
-    rule(
-        R_GOTPCRELX,
-        "R_X86_64_GOTPCRELX",
-        GOT_RELATIVE,
-        integer(4, signed(32)),
-    ),
-    rule(
-        R_REX_GOTPCRELX,
-        "R_X86_64_REX_GOTPCRELX",
-        GOT_RELATIVE,
-        integer(4, signed(32)),
-    ),
-];
+const R_CODE_4_GOTPCRELX: u32 = 43;
+const R_CODE_4_GOTTPOFF: u32 = 44;
+const R_CODE_4_GOTPC32_TLSDESC: u32 = 45;
+const R_CODE_5_GOTPCRELX: u32 = 46;
+const R_CODE_6_GOTPCRELX: u32 = 49;
 
 impl Isa for X86_64 {
     fn name(&self) -> &'static str {
@@ -84,7 +45,7 @@ impl Isa for X86_64 {
     }
 
     fn rules(&self) -> &'static [Rule] {
-        RULES
+        rules::RULES
     }
 
     /// PC32 and PLT32 are a branch behind `e8`, `e9` and `0f 8x`; else they take the address: assemblers before PLT32
@@ -100,6 +61,8 @@ impl Isa for X86_64 {
             R_GOTPCREL | R_GOTPCRELX | R_REX_GOTPCRELX => {
                 before(2) == Some(0xff) && matches!(before(1), Some(0x15 | 0x25))
             }
+            // Only calls of the large model use it.
+            R_PLTOFF64 => true,
             _ => false,
         };
         if branch { Role::Branch } else { Role::Address }
@@ -108,7 +71,8 @@ impl Isa for X86_64 {
     /// A displacement counts from the end of its four bytes.
     fn pc_bias(&self, rule: &Rule) -> i64 {
         match rule.raw {
-            R_PC32 | R_PLT32 | R_GOTPCREL | R_GOTPCRELX | R_REX_GOTPCRELX => 4,
+            R_PC32 | R_PLT32 | R_GOTPCREL | R_GOTPCRELX | R_REX_GOTPCRELX | R_CODE_4_GOTPCRELX
+            | R_CODE_5_GOTPCRELX | R_CODE_6_GOTPCRELX => 4,
             _ => 0,
         }
     }
@@ -133,6 +97,10 @@ impl Isa for X86_64 {
 
     fn nops(&self, padding: &mut [u8]) {
         padding.fill(0x90);
+    }
+
+    fn forms(&self, site: &Site<'_>) -> &'static [Form] {
+        forms::forms(site)
     }
 
     /// Variant II: the segment ends at the thread pointer.
