@@ -147,17 +147,14 @@ impl<'d> Marker<'_, 'd> {
         for slice in &self.program.slices {
             let defined = options.definitions.iter().map(|(name, _)| name);
             for name in options.undefined.iter().chain(defined) {
-                slice
-                    .definitions
-                    .get(name.as_str())
-                    .into_iter()
-                    .for_each(|symbol| self.need_symbol(*symbol));
+                let found = slice.definition(name).into_iter();
+                found.for_each(|symbol| self.need_symbol(symbol));
             }
             let entry = options.entry.as_str();
-            match slice.definitions.get(entry) {
+            match slice.definition(entry) {
                 Some(symbol) => {
-                    self.live.entries.push(*symbol);
-                    self.need_symbol(*symbol);
+                    self.live.entries.push(symbol);
+                    self.need_symbol(symbol);
                 }
                 None => self.problems.push(Problem::Undefined {
                     symbol: entry.to_owned(),

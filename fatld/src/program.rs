@@ -13,7 +13,6 @@ use crate::frames;
 use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
 use crate::isa::{Isa, Rule};
 use crate::merge::split;
-use crate::names::NameMap;
 use crate::resolve::{ResolvedSlice, SymbolRef};
 
 /// All that takes part.
@@ -36,12 +35,21 @@ pub struct Program<'d> {
 pub struct Slice<'d> {
     /// Its ISA.
     pub isa: &'static dyn Isa,
-    /// Its global names and their definitions.
-    pub definitions: NameMap<'d, SymbolId>,
+    /// Its global names.
+    resolved: &'d ResolvedSlice<'d>,
+    /// By index of a name: the symbol that defines it.
+    definitions: Vec<Option<SymbolId>>,
     /// Visibility of those definitions that not everybody may see.
     pub visibilities: FxHashMap<SymbolId, elf::SymbolVisibility>,
     /// `e_flags` of an output of this slice.
     pub flags: elf::FileFlags,
+}
+
+impl Slice<'_> {
+    /// The symbol that defines a global name.
+    pub fn definition(&self, name: &str) -> Option<SymbolId> {
+        self.definitions[self.resolved.index_of(name)?]
+    }
 }
 
 /// An object that takes part.
@@ -308,14 +316,13 @@ impl<'d> Program<'d> {
     }
 
     /// Says of every symbol of a slice what defines it.
-    fn define(&mut self, resolved: &ResolvedSlice<'d>, first_object: usize) {
+    fn define(&mut self, resolved: &'d ResolvedSlice<'d>, first_object: usize) {
         let id_of = |by: SymbolRef, objects: &[Object<'_>]| {
             SymbolId(objects[first_object + by.object].first_symbol.0 + by.symbol as u32)
         };
         let objects = &self.objects;
         let definitions: Vec<Option<SymbolId>> = resolved
-            .names
-            .values()
+            .definitions()
             .map(|definition| definition.map(|d| id_of(d.by, objects)))
             .collect();
         for (object, own) in objects[first_object..].iter().zip(&resolved.objects) {
@@ -328,14 +335,13 @@ impl<'d> Program<'d> {
                 });
             }
         }
-        let names = resolved.names.keys().zip(&definitions);
-        let defined = names.filter_map(|(name, by)| by.map(|by| (*name, by)));
-        let seen = resolved.names.values().flatten();
+        let seen = resolved.definitions().flatten();
         let restricted = seen.filter(|definition| definition.visibility != elf::STV_DEFAULT);
         let visibilities = restricted.map(|d| (id_of(d.by, objects), d.visibility));
         self.slices.push(Slice {
             isa: resolved.isa,
-            definitions: defined.collect(),
+            resolved,
+            definitions,
             visibilities: visibilities.collect(),
             flags: elf::FileFlags(0),
         });

@@ -44,7 +44,7 @@ pub struct ResolvedObject<'d> {
     discarded: Vec<bool>,
     /// Index of its first symbol that is not local.
     first_global: usize,
-    /// From there on, each symbol's name as an index in [`ResolvedSlice::names`].
+    /// From there on, each symbol's name as an index in [`ResolvedSlice::definitions`].
     names: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl ResolvedObject<'_> {
         self.discarded.get(section).is_some_and(|dropped| *dropped)
     }
 
-    /// Index of a global symbol's name in [`ResolvedSlice::names`]; `None` for local symbols.
+    /// Index of a global symbol's name in [`ResolvedSlice::definitions`]; `None` for local symbols.
     pub fn name(&self, symbol: usize) -> Option<usize> {
         let name = self.names.get(symbol.checked_sub(self.first_global)?)?;
         (*name != NO_NAME).then_some(*name as usize)
@@ -71,8 +71,8 @@ pub struct ResolvedSlice<'d> {
     pub isa: &'static dyn Isa,
     /// The objects, in the order in which they came in.
     pub objects: Vec<ResolvedObject<'d>>,
-    /// Each global name; `None` if nothing defines it.
-    pub names: NameMap<'d, Option<Definition>>,
+    /// Each global name and what it came to mean.
+    names: NameMap<'d, Name>,
     /// Symbols of the command line whose value is that of another symbol.
     pub aliases: Vec<(SymbolRef, SymbolRef)>,
     /// Common symbols that must be aligned more strictly than their own object asks for.
@@ -80,10 +80,14 @@ pub struct ResolvedSlice<'d> {
 }
 
 impl ResolvedSlice<'_> {
-    /// What defines the name of a global symbol.
-    pub fn definition(&self, symbol: SymbolRef) -> Option<Definition> {
-        let name = self.objects[symbol.object].name(symbol.symbol)?;
-        self.names[name]
+    /// By index of a name: what defines it.
+    pub fn definitions(&self) -> impl ExactSizeIterator<Item = Option<Definition>> {
+        self.names.values().map(Name::definition)
+    }
+
+    /// Index of a name among the definitions, if any object or the command line has the name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.get_index_of(name)
     }
 }
 
@@ -119,6 +123,16 @@ impl Name {
         Self {
             meaning,
             visibility,
+        }
+    }
+
+    fn definition(&self) -> Option<Definition> {
+        match self.meaning {
+            Meaning::Defined { by, .. } => Some(Definition {
+                by,
+                visibility: self.visibility,
+            }),
+            _ => None,
         }
     }
 
@@ -172,9 +186,13 @@ struct Visit {
 
 impl<'d> Resolver<'d> {
     fn new(inputs: &'d Inputs<'d>) -> Self {
+        let tables = inputs.offers.iter().map(|offer| match offer {
+            Offer::Archive(symbols) => symbols.len(),
+            _ => 0,
+        });
         Self {
             inputs,
-            names: NameMap::default(),
+            names: NameMap::with_capacity_and_hasher(tables.sum(), Default::default()),
             groups: NameMap::default(),
             taken: vec![false; inputs.candidates.len()],
             objects: Vec::new(),
@@ -374,19 +392,9 @@ impl<'d> Resolver<'d> {
                 _ => None,
             })
             .collect();
-        let names = self.names.into_iter().map(|(text, name)| {
-            let definition = match name.meaning {
-                Meaning::Defined { by, .. } => Some(Definition {
-                    by,
-                    visibility: name.visibility,
-                }),
-                _ => None,
-            };
-            (text, definition)
-        });
         Ok(ResolvedSlice {
             isa: self.inputs.isa,
-            names: names.collect(),
+            names: self.names,
             objects: self.objects,
             aliases,
             common_alignments,
@@ -394,10 +402,7 @@ impl<'d> Resolver<'d> {
     }
 
     fn definition(&self, name: &str) -> Option<SymbolRef> {
-        match self.names.get(name)?.meaning {
-            Meaning::Defined { by, .. } => Some(by),
-            _ => None,
-        }
+        Some(self.names.get(name)?.definition()?.by)
     }
 
     /// What the command line's symbols stand for, through any number of each other.
