@@ -4,9 +4,11 @@
 //! section's alignment is the compiler's choice (C compilers align arrays by their own taste), so the strictest one
 //! holds for all; that a *type's* alignment is the same is for `abi-check` to prove.
 
+use std::collections::BTreeSet;
+
 use crate::clusters::Cluster;
 use crate::error::{Problem, SliceView, demangle};
-use crate::ids::{SectionId, SliceId, SymbolId};
+use crate::ids::{EntityId, SectionId, SliceId, SymbolId};
 use crate::meaning::{Context, Meaning};
 use crate::program::{Relocation, SectionKind};
 
@@ -25,10 +27,22 @@ pub fn verify(context: &Context<'_, '_>, cluster: &Cluster) -> Vec<Problem> {
     let Some((first, others)) = sides.split_first() else {
         return Vec::new();
     };
-    others
-        .iter()
-        .filter_map(|other| verifier.compare(first, other))
+    let differences = others.iter().filter_map(|o| verifier.compare(first, o));
+    let differences: BTreeSet<_> = differences.collect();
+    differences
+        .into_iter()
+        .map(|difference| verifier.problem(difference, &sides))
         .collect()
+}
+
+/// Where two slices do not agree, and in what.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Difference {
+    Size(EntityId),
+    /// At this offset of the cluster.
+    Kind(u64),
+    Value(u64),
+    Address(u64),
 }
 
 struct Verifier<'a, 'd> {
@@ -122,82 +136,60 @@ impl Verifier<'_, '_> {
         }
     }
 
-    fn compare(&self, a: &Side, b: &Side) -> Option<Problem> {
-        self.compare_sizes(a.slice, b.slice)
-            .or_else(|| self.compare_kinds(a, b))
-            .or_else(|| self.compare_bytes(a, b))
-            .or_else(|| self.compare_addresses(a, b))
-    }
-
-    fn compare_kinds(&self, a: &Side, b: &Side) -> Option<Problem> {
-        let (first, other) = (a.parts.first()?, b.parts.first()?);
-        let values = [first.kind.to_owned(), other.kind.to_owned()];
-        (first.kind != other.kind)
-            .then(|| self.mismatch(first.start, "kind", [a.slice, b.slice], values))
-    }
-
-    fn compare_bytes(&self, a: &Side, b: &Side) -> Option<Problem> {
-        let differ = |at: &u64| matches!((a.byte(*at), b.byte(*at)), (Some(x), Some(y)) if x != y);
-        let at = a.offsets().chain(b.offsets()).filter(differ).min()?;
-        Some(self.mismatch(
-            at,
-            "initial value",
-            [a.slice, b.slice],
-            [self.show(a, at), self.show(b, at)],
-        ))
-    }
-
-    fn compare_addresses(&self, a: &Side, b: &Side) -> Option<Problem> {
-        let common = |side: &Side| -> Vec<(u64, usize, Meaning)> {
-            let in_both = side
-                .addresses
-                .iter()
-                .filter(|(at, ..)| a.byte(*at).is_some() && b.byte(*at).is_some());
-            in_both
-                .map(|(at, relocation, meaning)| (*at, relocation.rule.field.bytes, *meaning))
-                .collect()
-        };
-        let (left, right) = (common(a), common(b));
-        let differing = (0..left.len().max(right.len())).find(|i| left.get(*i) != right.get(*i))?;
-        let at = [&left, &right]
-            .iter()
-            .filter_map(|l| l.get(differing))
-            .map(|(at, ..)| *at)
-            .min()?;
-        let values = [self.show_address(a, at), self.show_address(b, at)];
-        Some(self.mismatch(at, "address", [a.slice, b.slice], values))
+    fn compare(&self, a: &Side, b: &Side) -> Option<Difference> {
+        let size = self.compare_sizes(a.slice, b.slice).map(Difference::Size);
+        size.or_else(|| compare_kinds(a, b).map(Difference::Kind))
+            .or_else(|| compare_bytes(a, b).map(Difference::Value))
+            .or_else(|| compare_addresses(a, b).map(Difference::Address))
     }
 
     /// Data of one name must have one size.
-    fn compare_sizes(&self, a: SliceId, b: SliceId) -> Option<Problem> {
+    fn compare_sizes(&self, a: SliceId, b: SliceId) -> Option<EntityId> {
         let (program, pairing) = (self.context.program, self.context.pairing);
-        let data = self
-            .cluster
-            .members
-            .iter()
-            .flat_map(|(section, _)| self.context.clusters.data(*section));
-        let shared = data.filter_map(|symbol| {
-            let entity = &pairing.entities[pairing.entity(*symbol)?.at()];
-            Some((
-                entity.name,
-                entity.definitions[a.at()]?,
-                entity.definitions[b.at()]?,
-            ))
-        });
-        let size = |symbol: SymbolId| program.symbols[symbol.at()].size;
-        let (name, in_a, in_b) = shared
-            .into_iter()
-            .find(|(_, in_a, in_b)| size(*in_a) != size(*in_b))?;
-        let side = |slice, symbol| {
-            let value = format!("{} bytes", size(symbol));
-            self.view(slice, program.file_of(symbol), value, Some(symbol))
-        };
-        Some(Problem::Mismatch {
-            symbol: name.to_owned(),
-            what: "size",
-            sides: vec![side(a, in_a), side(b, in_b)],
-            hint: Some("use types that have one size on every ISA, and the same fields"),
+        let members = self.cluster.members.iter();
+        let mut data = members.flat_map(|(section, _)| self.context.clusters.data(*section));
+        data.find_map(|symbol| {
+            let entity = pairing.entity(*symbol)?;
+            let definitions = &pairing.entities[entity.at()].definitions;
+            let size = |slice: SliceId| Some(program.symbols[definitions[slice.at()]?.at()].size);
+            (size(a)? != size(b)?).then_some(entity)
         })
+    }
+
+    /// The difference as every slice sees it.
+    fn problem(&self, difference: Difference, sides: &[Side]) -> Problem {
+        match difference {
+            Difference::Size(entity) => self.sizes(entity),
+            Difference::Kind(at) => {
+                let kind = |side: &Side| side.parts.first().map(|part| part.kind.to_owned());
+                self.mismatch(at, "kind", sides, kind)
+            }
+            Difference::Value(at) => {
+                let value = |side: &Side| side.byte(at).map(|_| self.show(side, at));
+                self.mismatch(at, "initial value", sides, value)
+            }
+            Difference::Address(at) => {
+                let value = |side: &Side| side.byte(at).map(|_| self.show_address(side, at));
+                self.mismatch(at, "address", sides, value)
+            }
+        }
+    }
+
+    fn sizes(&self, entity: EntityId) -> Problem {
+        let (program, pairing) = (self.context.program, self.context.pairing);
+        let entity = &pairing.entities[entity.at()];
+        let defined = entity.definitions.iter().flatten();
+        let sides = defined.map(|symbol| {
+            let value = format!("{} bytes", program.symbols[symbol.at()].size);
+            let slice = program.slice_of(*symbol);
+            self.view(slice, program.file_of(*symbol), value, Some(*symbol))
+        });
+        Problem::Mismatch {
+            symbol: entity.name.to_owned(),
+            what: "size",
+            sides: sides.collect(),
+            hint: Some("use types that have one size on every ISA, and the same fields"),
+        }
     }
 
     fn view(
@@ -220,23 +212,25 @@ impl Verifier<'_, '_> {
         &self,
         at: u64,
         what: &'static str,
-        slices: [SliceId; 2],
-        values: [String; 2],
+        sides: &[Side],
+        value: impl Fn(&Side) -> Option<String>,
     ) -> Problem {
-        let sides = slices.iter().zip(values).map(|(slice, value)| {
-            let file = self
-                .member_at(*slice, at)
-                .map(|(s, _)| self.context.program.place(s, 0).file);
-            let definition = self.datum_at(*slice, at).map(|(symbol, _)| symbol);
-            self.view(*slice, &file.unwrap_or_default(), value, definition)
+        let program = self.context.program;
+        let views = sides.iter().filter_map(|side| {
+            let file = self.member_at(side.slice, at);
+            let file = file.map(|(section, _)| program.place(section, 0).file);
+            let definition = self.datum_at(side.slice, at).map(|(symbol, _)| symbol);
+            let file = file.unwrap_or_default();
+            Some(self.view(side.slice, &file, value(side)?, definition))
         });
-        let symbol = self.datum_at(slices[0], at).map_or("?", |(symbol, _)| {
-            self.context.program.symbols[symbol.at()].name
-        });
+        let mut data = sides.iter().filter_map(|s| self.datum_at(s.slice, at));
+        let symbol = data
+            .next()
+            .map_or("?", |(symbol, _)| program.symbols[symbol.at()].name);
         Problem::Mismatch {
             symbol: symbol.to_owned(),
             what,
-            sides: sides.collect(),
+            sides: views.collect(),
             hint: None,
         }
     }
@@ -280,24 +274,53 @@ impl Verifier<'_, '_> {
 
     /// The datum's value around a differing byte.
     fn show(&self, side: &Side, at: u64) -> String {
-        let whole = self
-            .datum_at(side.slice, at)
-            .map(|(id, start)| (start, self.context.program.symbols[id.at()].size))
-            .filter(|(_, size)| *size <= SHOWN_BYTES);
-        let (from, len) = whole.unwrap_or((at & !7, 8));
+        let datum = self.datum_at(side.slice, at);
+        let (start, size) = datum.map_or((0, u64::MAX), |(id, start)| {
+            (start, self.context.program.symbols[id.at()].size)
+        });
+        let (from, len) = if size <= SHOWN_BYTES {
+            (start, size)
+        } else {
+            (start + ((at - start) & !7), 8)
+        };
         let bytes: Vec<u8> = (from..from + len)
             .map(|at| side.byte(at).unwrap_or(0))
             .collect();
         let hex: Vec<_> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        match whole {
-            Some(_) => {
-                let number = bytes
-                    .iter()
-                    .rev()
-                    .fold(0_u128, |n, b| n << 8 | u128::from(*b));
+        match size {
+            1 | 2 | 4 | 8 | 16 => {
+                let digits = bytes.iter().rev();
+                let number = digits.fold(0_u128, |n, b| n << 8 | u128::from(*b));
                 format!("{number} ({})", hex.join(" "))
             }
-            None => format!("bytes from {from:#x}: {}", hex.join(" ")),
+            _ => format!("bytes from {:#x}: {}", from - start, hex.join(" ")),
         }
     }
+}
+
+fn compare_kinds(a: &Side, b: &Side) -> Option<u64> {
+    let (first, other) = (a.parts.first()?, b.parts.first()?);
+    (first.kind != other.kind).then_some(first.start)
+}
+
+fn compare_bytes(a: &Side, b: &Side) -> Option<u64> {
+    let differ = |at: &u64| matches!((a.byte(*at), b.byte(*at)), (Some(x), Some(y)) if x != y);
+    a.offsets().chain(b.offsets()).filter(differ).min()
+}
+
+fn compare_addresses(a: &Side, b: &Side) -> Option<u64> {
+    let common = |side: &Side| -> Vec<(u64, usize, Meaning)> {
+        let in_both = side
+            .addresses
+            .iter()
+            .filter(|(at, ..)| a.byte(*at).is_some() && b.byte(*at).is_some());
+        in_both
+            .map(|(at, relocation, meaning)| (*at, relocation.rule.field.bytes, *meaning))
+            .collect()
+    };
+    let (left, right) = (common(a), common(b));
+    let differing = (0..left.len().max(right.len())).find(|i| left.get(*i) != right.get(*i))?;
+    let sides = [&left, &right].into_iter();
+    let at = sides.filter_map(|side| side.get(differing));
+    at.map(|(at, ..)| *at).min()
 }

@@ -35,9 +35,80 @@ fn another_initial_value() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its initial value is not the same on every ISA
     >>> x86_64   7 (07 00 00 00)
+    >>>          ^  ^^
     >>>          data.c:1 in x86_64/data.o
     >>> riscv64  8 (08 00 00 00)
+    >>>          ^  ^^
     >>>          data.c:3 in riscv64/data.o
+    ");
+}
+
+#[test]
+fn one_of_three_initial_values() {
+    let value = "#ifdef __riscv\n#define V 8\n#else\n#define V 7\n#endif\nint value = V;";
+    let link = Link::of(&["x86_64", "riscv64", "aarch64"])
+        .c("start", &start())
+        .c("main", MAIN)
+        .c("value", value);
+    insta::assert_snapshot!(refusal(link), @r"
+    error: value is shared, but its initial value is not the same on every ISA
+    >>> x86_64   7 (07 00 00 00)
+    >>>          ^  ^^
+    >>>          value.c:6 in x86_64/value.o
+    >>> riscv64  8 (08 00 00 00)
+    >>>          ^  ^^
+    >>>          value.c:6 in riscv64/value.o
+    >>> aarch64  7 (07 00 00 00)
+    >>>          ^  ^^
+    >>>          value.c:6 in aarch64/value.o
+    ");
+}
+
+#[test]
+fn three_sizes() {
+    let value = "#ifdef __riscv\n#define N 2\n#elif defined(__x86_64__)\n#define N 3\n#else\n#define N 4\n#endif\n\
+                 int value[N];";
+    let link = Link::of(&["x86_64", "riscv64", "aarch64"])
+        .c("start", &start())
+        .c(
+            "main",
+            "extern int value[]; int answer(void) { return value[1]; }",
+        )
+        .c("value", value);
+    insta::assert_snapshot!(refusal(link), @r"
+    error: value is shared, but its size is not the same on every ISA
+    >>> x86_64   12 bytes
+    >>>          value.c:8 in x86_64/value.o
+    >>> riscv64  8 bytes
+    >>>          value.c:8 in riscv64/value.o
+    >>> aarch64  16 bytes
+    >>>          value.c:8 in aarch64/value.o
+    >>> use types that have one size on every ISA, and the same fields
+    ");
+}
+
+#[test]
+fn each_of_three_structs_differs_in_its_place() {
+    let value = "struct { int a, b, c; } value = { 1,\n#ifdef __riscv\n 3,\n#else\n 2,\n#endif\n\
+                 #ifdef __aarch64__\n 5\n#else\n 4\n#endif\n};";
+    let link = Link::of(&["x86_64", "riscv64", "aarch64"])
+        .c("start", &start())
+        .c(
+            "main",
+            "extern int value[3]; int answer(void) { return value[1]; }",
+        )
+        .c("value", value);
+    insta::assert_snapshot!(refusal(link), @r"
+    error: value is shared, but its initial value is not the same on every ISA
+    >>> x86_64   bytes from 0x0: 01 00 00 00 02 00 00 00 04 00 00 00
+    >>>                                      ^^          ^^
+    >>>          value.c:1 in x86_64/value.o
+    >>> riscv64  bytes from 0x0: 01 00 00 00 03 00 00 00 04 00 00 00
+    >>>                                      ^^          ^^
+    >>>          value.c:1 in riscv64/value.o
+    >>> aarch64  bytes from 0x0: 01 00 00 00 02 00 00 00 05 00 00 00
+    >>>                                      ^^          ^^
+    >>>          value.c:1 in aarch64/value.o
     ");
 }
 
@@ -56,8 +127,10 @@ fn another_initial_value_without_debug_information() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its initial value is not the same on every ISA
     >>> x86_64   7 (07 00 00 00)
+    >>>          ^  ^^
     >>>          in x86_64/data.o
     >>> riscv64  8 (08 00 00 00)
+    >>>          ^  ^^
     >>>          in riscv64/data.o
     ");
 }
@@ -90,8 +163,10 @@ fn another_byte_of_a_large_table() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its initial value is not the same on every ISA
     >>> x86_64   bytes from 0x40: 00 00 00 00 00 00 02 00
+    >>>                                             ^^
     >>>          data.c:1 in x86_64/data.o
     >>> riscv64  bytes from 0x40: 00 00 00 00 00 00 03 00
+    >>>                                             ^^
     >>>          data.c:1 in riscv64/data.o
     ");
 }
@@ -138,8 +213,10 @@ fn another_target() {
     insta::assert_snapshot!(refusal(link), @r"
     error: value is shared, but its address is not the same on every ISA
     >>> x86_64   at 0x0: address of one+0
+    >>>                             ^^^^^
     >>>          data.c:1 in x86_64/data.o
     >>> riscv64  at 0x0: address of two+0
+    >>>                             ^^^^^
     >>>          data.c:1 in riscv64/data.o
     ");
 }

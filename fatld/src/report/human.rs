@@ -13,6 +13,7 @@ pub struct Palette {
     severity: Style,
     title: Style,
     gutter: Style,
+    mark: Style,
     advice: Style,
 }
 
@@ -23,6 +24,7 @@ impl Palette {
             severity: AnsiColor::Red.on_default().bold(),
             title: Style::new().bold(),
             gutter: AnsiColor::Blue.on_default().bold(),
+            mark: AnsiColor::Red.on_default().bold(),
             advice: AnsiColor::Green.on_default(),
         }
     }
@@ -58,6 +60,7 @@ pub fn render(message: &Message, palette: &Palette) -> String {
     for line in &message.lines {
         let shown = match line {
             Line::Fact(text) => text.clone(),
+            Line::Marks(text) => paint(palette.mark, text),
             Line::Advice(text) => paint(palette.advice, text),
         };
         let _ = write!(out, "\n{} {shown}", paint(palette.gutter, ">>>"));

@@ -1,5 +1,6 @@
 //! What each kind of problem is called.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub struct Message {
 pub enum Line {
     /// Something that is so.
     Fact(String),
+    /// Marks below the fact before it.
+    Marks(String),
     /// What can be done.
     Advice(String),
 }
@@ -330,13 +333,17 @@ fn mismatch((symbol, what): (&str, &str), sides: &[SliceView], hint: Option<&str
         demangle(symbol)
     ));
     let width = sides.iter().map(|s| s.isa.len()).max().unwrap_or(0);
-    for side in sides {
-        message.fact(format!("{:width$}  {}", side.isa, printable(&side.value)));
-        let source = side
-            .source
-            .as_ref()
-            .map(|s| format!("{s} "))
-            .unwrap_or_default();
+    let values: Vec<_> = sides.iter().map(|side| printable(&side.value)).collect();
+    let differing = differing_words(&values);
+    for (side, value) in sides.iter().zip(&values) {
+        message.fact(format!("{:width$}  {value}", side.isa));
+        if let Some(marks) = marks_below(value, &differing) {
+            message
+                .lines
+                .push(Line::Marks(format!("{:width$}  {marks}", "")));
+        }
+        let source = side.source.as_ref().map(|s| format!("{s} "));
+        let source = source.unwrap_or_default();
         let (source, file) = (printable(&source), printable(&side.file));
         message.fact(format!("{:width$}  {source}in {file}", ""));
     }
@@ -344,6 +351,35 @@ fn mismatch((symbol, what): (&str, &str), sides: &[SliceView], hint: Option<&str
         message.advice(hint);
     }
     message
+}
+
+/// Which of the words of values of one form are not the same in all of them. None are told if the form is not the same,
+/// or so short that nobody has to search.
+fn differing_words(values: &[Cow<'_, str>]) -> Vec<bool> {
+    const LONG: usize = 4;
+    let words: Vec<Vec<&str>> = values.iter().map(|v| v.split(' ').collect()).collect();
+    let Some((first, others)) = words.split_first() else {
+        return Vec::new();
+    };
+    if first.len() < LONG || others.iter().any(|other| other.len() != first.len()) {
+        return Vec::new();
+    }
+    let differs = |at: usize| others.iter().any(|other| other[at] != first[at]);
+    (0..first.len()).map(differs).collect()
+}
+
+/// A line with `^` below the marked words.
+fn marks_below(value: &str, marked: &[bool]) -> Option<String> {
+    let mut line = String::new();
+    for (word, marked) in value.split(' ').zip(marked) {
+        for c in word.chars() {
+            let is_mark = *marked && !matches!(c, '(' | ')' | ':');
+            line.push(if is_mark { '^' } else { ' ' });
+        }
+        line.push(' ');
+    }
+    let line = line.trim_end();
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 /// `abi-check` has words of its own. Its first finding is the title.
