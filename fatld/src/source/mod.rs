@@ -6,21 +6,22 @@
 //! left out of the message.
 
 mod lines;
+mod parts;
 mod suggest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use abi_check::{Location, ObjectFile};
 use indexmap::IndexMap;
-use object::elf;
 
-use crate::elf::{ElfObject, ElfSymbol, Home};
+use crate::elf::{ElfObject, Home};
 use crate::error::{Error, Place, Problem, SourceLine};
 use crate::evidence::{Container, Evidence, Surroundings};
 use crate::ids::SymbolId;
 use crate::inputs::Inputs;
 use crate::isa::Isa;
 use crate::program::Program;
+use parts::Parts;
 
 /// A symbol that an object defines.
 #[derive(Clone, Copy, Debug)]
@@ -160,83 +161,39 @@ fn surroundings(places: &BTreeSet<&Place>, slices: &[Inputs<'_>]) -> BTreeMap<Pl
 impl Owner<'_> {
     fn surroundings(&self, places: &[&Place]) -> Vec<Surroundings> {
         let object = self.object;
-        let spots: Vec<_> = places.iter().map(|place| self.spot(place)).collect();
-        let around: Vec<_> = spots
-            .iter()
-            .map(|spot| spot.and_then(|spot| container(object, spot)))
-            .collect();
+        let parts = Parts::of(object);
+        let spots: Vec<_> = places.iter().map(|place| parts.spot(place)).collect();
         let known: Vec<_> = spots.iter().flatten().copied().collect();
         let mut rows = lines::of_spots(object, self.isa, &known).into_iter();
+        let mut found = Vec::with_capacity(places.len());
         // What no instruction covers is part of a variable, and that has a declaration.
-        let variables: Vec<_> = around.iter().flatten().copied().collect();
-        let variables = variables.iter().map(|symbol| Definition {
-            object,
-            data: object.data,
-            symbol: *symbol,
-        });
-        let mut declared = declarations(&variables.collect::<Vec<_>>()).into_iter();
-        let each = spots.iter().zip(around).map(|(spot, around)| {
-            let row = spot.and_then(|_| rows.next().flatten());
-            let declaration = around.and_then(|_| declared.next().flatten());
-            let symbol = around.map(|at| &object.symbols[at]);
-            let is_code = symbol.is_some_and(|s| is_function(object, s));
-            Surroundings {
+        let (mut in_variables, mut variables) = (Vec::new(), Vec::new());
+        for spot in spots {
+            let source = spot.and_then(|_| rows.next().flatten());
+            let symbol = spot.and_then(|spot| parts.container(spot));
+            let part_of = symbol.map(|symbol| {
+                let name = object.symbols[symbol].name.to_owned();
+                if parts.is_code(symbol) {
+                    return Container::Function(name);
+                }
+                in_variables.push(found.len());
+                variables.push(Definition {
+                    object,
+                    data: object.data,
+                    symbol,
+                });
+                Container::Variable(name)
+            });
+            found.push(Surroundings {
                 isa: Some(self.isa.name()),
-                part_of: symbol.map(|s| {
-                    let name = s.name.to_owned();
-                    if is_code {
-                        Container::Function(name)
-                    } else {
-                        Container::Variable(name)
-                    }
-                }),
-                source: row.or(declaration.filter(|_| !is_code)),
-            }
-        });
-        each.collect()
-    }
-
-    /// The section of a place, if its name and size leave no doubt.
-    fn spot(&self, place: &Place) -> Option<lines::Spot> {
-        let sections = self.object.sections.iter().enumerate();
-        let mut found = sections.filter(|(_, s)| s.name == place.section && place.offset < s.size);
-        let (index, _) = found.next()?;
-        found.next().is_none().then_some((index, place.offset))
-    }
-}
-
-/// The symbol of the function or variable that contains a byte.
-fn container(object: &ElfObject<'_>, (section, offset): lines::Spot) -> Option<usize> {
-    let inside = object.symbols.iter().enumerate().filter(|(_, symbol)| {
-        symbol.home == Home::Section(section)
-            && is_named(symbol)
-            && symbol.value <= offset
-            && (symbol.size == 0 || offset - symbol.value < symbol.size)
-    });
-    // In assembly, a label that is no function stands for what follows it only if nothing else does.
-    let rank = |symbol: &ElfSymbol<'_>| {
-        (
-            symbol.size > 0,
-            symbol.kind != elf::STT_NOTYPE,
-            symbol.value,
-        )
-    };
-    inside
-        .max_by_key(|(_, symbol)| rank(symbol))
-        .map(|(at, _)| at)
-}
-
-/// People gave it the name: `.L…` and `$x` are an assembler's.
-fn is_named(symbol: &ElfSymbol<'_>) -> bool {
-    !symbol.name.is_empty()
-        && !symbol.name.starts_with(".L")
-        && !symbol.name.starts_with('$')
-        && !matches!(symbol.kind, elf::STT_SECTION | elf::STT_FILE)
-}
-
-fn is_function(object: &ElfObject<'_>, symbol: &ElfSymbol<'_>) -> bool {
-    match symbol.home {
-        Home::Section(home) => object.sections[home].flags.contains(elf::SHF_EXECINSTR),
-        _ => false,
+                part_of,
+                source,
+            });
+        }
+        for (at, declaration) in in_variables.iter().zip(declarations(&variables)) {
+            let place: &mut Surroundings = &mut found[*at];
+            place.source = place.source.take().or(declaration);
+        }
+        found
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use object::elf::STB_LOCAL;
 
-use super::is_named;
+use super::parts::is_named;
 use crate::elf::Home;
 use crate::evidence::{Likeness, Suggestion};
 use crate::inputs::{Inputs, Name, Offer};
