@@ -5,12 +5,10 @@
 //! ISA alone has: a collection is shared, element by element, if every slice has the same ones, and else each slice
 //! has its own. Data that the program writes cannot be doubled so: there, other elements are an error.
 
-use std::collections::HashMap;
-
-use indexmap::IndexMap;
 use object::elf;
 
 use crate::error::{Problem, SliceView};
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{CollectionId, EntityId, SectionId, SliceId};
 use crate::pair::Pairing;
 use crate::program::{Program, Section, SectionKind, SymbolHome};

@@ -8,11 +8,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use indexmap::IndexMap;
 use object::elf;
 use rayon::prelude::*;
 
 use crate::error::Problem;
+use crate::hash::IndexMap;
 use crate::ids::{ObjectId, SectionId, SliceId};
 use crate::isa::{Expression, Operand, Origin};
 use crate::program::{Program, Relocation, Section, SectionKind, SymbolHome, relocations};
@@ -82,7 +82,7 @@ impl<'a, 'd> Debug<'a, 'd> {
         slice: SliceId,
     ) -> Result<Self, Vec<Problem>> {
         let program = values.program;
-        let mut outputs: IndexMap<&'d str, Gathered> = IndexMap::new();
+        let mut outputs: IndexMap<&'d str, Gathered> = IndexMap::default();
         let mut problems = Vec::new();
         for id in sections(program, homes, slice) {
             let section = &program.sections[id.at()];

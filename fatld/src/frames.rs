@@ -4,10 +4,9 @@
 //! if one of its descriptions is; equal common entries of a slice are stored once. Which function a description belongs
 //! to says the relocation of its `PC begin`.
 
-use std::collections::HashMap;
-
 use crate::error::{Place, Problem};
 use crate::gc::{Live, Reference};
+use crate::hash::HashMap;
 use crate::ids::{SectionId, SliceId};
 use crate::program::{Frame, Program, SectionKind, SymbolHome};
 use crate::relocate::Values;
@@ -82,7 +81,7 @@ pub fn records(file: &str, section: &str, data: &[u8]) -> Result<Vec<Record>, Pr
 
 /// The frame descriptions of each section of code, and the common entry of each.
 pub fn of_code(program: &Program<'_>) -> HashMap<SectionId, Vec<(SectionId, SectionId)>> {
-    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    let mut found: HashMap<_, Vec<_>> = HashMap::default();
     for (id, section) in program.sections() {
         let Some(Frame::Description(common)) = section.frame else {
             continue;
@@ -103,8 +102,8 @@ type Common<'a> = (SliceId, &'a [u8], Vec<(u64, u32, Reference, i64)>);
 
 /// For each live common entry, the first one that is equal to it.
 pub fn fold(program: &Program<'_>, live: &Live) -> HashMap<SectionId, SectionId> {
-    let mut first: HashMap<Common<'_>, SectionId> = HashMap::new();
-    let mut folded = HashMap::new();
+    let mut first: HashMap<Common<'_>, SectionId> = HashMap::default();
+    let mut folded = HashMap::default();
     let commons = program
         .sections()
         .filter(|(id, s)| s.frame == Some(Frame::Common) && live.sections[id.at()]);

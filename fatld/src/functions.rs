@@ -4,9 +4,8 @@
 //! code on the first ISA get one gate, so comparing pointers is comparing first elements. Arrays are in the order of
 //! their functions' names, which does not depend on the order of the inputs.
 
-use std::collections::HashMap;
-
 use crate::gc::Live;
+use crate::hash::HashMap;
 use crate::ids::{EntityId, GateId, SectionId, SymbolId};
 use crate::pair::Pairing;
 use crate::program::{Program, SymbolHome};
@@ -41,9 +40,9 @@ pub fn build(program: &Program<'_>, pairing: &Pairing<'_>, live: &Live) -> Funct
     taken.sort_by_key(|id| (pairing.entities[id.at()].name, *id));
     let mut functions = Functions {
         arrays: Vec::new(),
-        of_function: HashMap::new(),
+        of_function: HashMap::default(),
     };
-    let mut first_elements: HashMap<(SectionId, u64), GateId> = HashMap::new();
+    let mut first_elements: HashMap<(SectionId, u64), GateId> = HashMap::default();
     for function in taken {
         let elements: Vec<_> = (0..program.slices.len())
             .map(|slice| pairing.code(function, slice))

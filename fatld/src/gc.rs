@@ -4,15 +4,15 @@
 //! function whose address is taken keeps its code everywhere. The walk turns each relocation of a live section into a
 //! [`Reference`], so that later phases need neither symbols nor instruction bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
 use object::elf::{STB_WEAK, STT_GNU_IFUNC};
 
 use crate::clusters::Clusters;
 use crate::collect::{self, Collections, End};
 use crate::error::{Error, Place, Problem, check};
 use crate::frames;
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{CollectionId, EntityId, SectionId, SliceId, SymbolId};
 use crate::isa::{Expression, Role};
 use crate::landmark::{self, Landmark};
@@ -78,7 +78,7 @@ pub fn mark(
     let live = Live {
         sections: vec![false; program.sections.len()],
         references: vec![Vec::new(); program.sections.len()],
-        taken: IndexMap::new(),
+        taken: IndexMap::default(),
         entries: Vec::new(),
         image_header: false,
     };
@@ -92,7 +92,7 @@ pub fn mark(
         live,
         queue: Vec::new(),
         problems: Vec::new(),
-        undefined: IndexMap::new(),
+        undefined: IndexMap::default(),
     };
     marker.roots(options);
     while let Some(section) = marker.queue.pop() {

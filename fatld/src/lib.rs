@@ -19,6 +19,7 @@ pub mod file;
 pub mod frames;
 pub mod functions;
 pub mod gc;
+pub mod hash;
 pub mod ids;
 pub mod image;
 pub mod inputs;
@@ -44,11 +45,13 @@ pub mod source;
 pub mod strings;
 pub mod symtab;
 pub mod tails;
+pub mod time;
 pub mod verify;
 pub mod write;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::mem::ManuallyDrop;
 
 pub use error::{Error, Problem};
 use options::{Command, Options};
@@ -102,10 +105,13 @@ pub fn link_image_over(options: &Options, background: u8) -> Result<(), Error> {
 }
 
 fn read_and_link(options: &Options, background: u8) -> Result<(), Error> {
+    let mut times = time::Times::start();
     // The files of each slice, taken apart into what they offer.
     let files = inputs::open(&options.slices)?;
-    let inputs = inputs::read(&files, options)?;
-    link_inputs(options, &inputs, background)
+    // Never taken apart again: the process ends soon, and millions of small tables are given back at once by its end.
+    let inputs = ManuallyDrop::new(inputs::read(&files, options)?);
+    times.end("read");
+    link_inputs(options, &inputs, background, &mut times)
         .map_err(|error| source::explain(error.limited_to(options.error_limit), &inputs))
 }
 
@@ -113,29 +119,45 @@ fn link_inputs<'d>(
     options: &'d Options,
     inputs: &'d [inputs::Inputs<'d>],
     background: u8,
+    times: &mut time::Times,
 ) -> Result<(), Error> {
     // Which objects take part in each slice, and what its names mean.
     let slices = resolve_all(options, inputs)?;
-    let program = program::build(&slices)?;
+    times.end("resolve");
+    let program = ManuallyDrop::new(program::build(&slices)?);
+    times.end("tables");
     let refusal = |problems| Error::new(source::declare(&program, problems));
     // What the slices have in common: by name, then by the sections those names tie together.
     let pairing = pair::pair(&program);
+    times.end("pair");
     let collections = collect::collect(&program, &pairing).map_err(&refusal)?;
     let clusters = clusters::find(&program, &pairing, &collections).map_err(&refusal)?;
+    times.end("tie");
     // What is needed, over all slices.
-    let live = gc::mark(&program, &pairing, &collections, &clusters, options)?;
-    let functions = functions::build(&program, &pairing, &live);
-    // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
-    let sharing = share::share(
+    let live = ManuallyDrop::new(gc::mark(
         &program,
         &pairing,
         &collections,
         &clusters,
-        &live,
-        &functions,
-    )
-    .map_err(&refusal)?;
+        options,
+    )?);
+    times.end("mark");
+    let functions = functions::build(&program, &pairing, &live);
+    // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
+    let sharing = ManuallyDrop::new(
+        share::share(
+            &program,
+            &pairing,
+            &collections,
+            &clusters,
+            &live,
+            &functions,
+        )
+        .map_err(&refusal)?,
+    );
+    times.end("share");
     let report = judge::judge(&program, &live, &clusters)?;
+    times.end("judge");
     // Addresses, and with them the bytes: written straight into the files.
     let inputs = layout::Inputs {
         program: &program,
@@ -162,6 +184,7 @@ fn link_inputs<'d>(
         shapes = layout.shapes;
         shapes.give_way(&program, misfits);
     };
+    times.end("lay out");
     let values = relocate::Values {
         program: &program,
         live: &live,
@@ -178,7 +201,13 @@ fn link_inputs<'d>(
         let map = map::render(sources, &pairing, report.as_ref());
         (path.as_path(), map.into_bytes())
     });
-    output::write(sources, &pairing, options, texts.collect(), background)
+    output::write(sources, &pairing, options, texts.collect(), background)?;
+    times.end("write");
+    if options.time {
+        say(&times.table())
+    } else {
+        Ok(())
+    }
 }
 
 fn resolve_all<'d>(

@@ -7,6 +7,10 @@ use fatld::Error;
 use fatld::commands::Subcommand;
 use fatld::options::{Command, Presentation};
 
+/// A link makes millions of small tables in several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut presentation = Presentation::default();

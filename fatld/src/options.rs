@@ -55,6 +55,8 @@ pub struct Options {
     pub strip: Strip,
     /// Say which files and archive members take part.
     pub trace: bool,
+    /// Print what each phase takes.
+    pub time: bool,
     /// Say the linker's version.
     pub verbose: bool,
     /// Threads to use; otherwise as many as there are CPUs.

@@ -4,7 +4,6 @@
 //! straight into bytes of its own; what a view has in memory is the image's, so it is made once and copied. When all is
 //! well, the files get their names.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use fat_image::Region;
@@ -14,6 +13,7 @@ use crate::content::Sources;
 use crate::debug::Debug;
 use crate::error::{Error, Problem, check};
 use crate::file::{self, Identity, Loaded, Parts, Plan, Work};
+use crate::hash::HashSet;
 use crate::ids::SliceId;
 use crate::layout::{Item, OutputSection};
 use crate::options::{Options, Strip};
@@ -170,7 +170,7 @@ fn comment(program: &Program<'_>, scope: Scope) -> Vec<u8> {
         .filter(|text| !text.is_empty())
         .chain([own.as_bytes()]);
     // As readers of this section expect it, it begins with an empty string.
-    let (mut seen, mut bytes) = (HashSet::new(), vec![0]);
+    let (mut seen, mut bytes) = (HashSet::default(), vec![0]);
     for text in texts.filter(|text| seen.insert(*text)) {
         bytes.extend_from_slice(text);
         bytes.push(0);

@@ -4,13 +4,11 @@
 //! local names together with the source file that the object gives for them; then, among those that still lack a slice,
 //! names that are equal but for a crate's hash, if that is unambiguous. After this phase nothing looks at names again.
 
-use std::collections::HashMap;
-
-use indexmap::IndexMap;
 use indexmap::map::Entry;
 use object::elf::{STT_FUNC, STT_GNU_IFUNC};
 
 use crate::error::demangle;
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{EntityId, SectionId, SliceId, SymbolId};
 use crate::program::{Program, SectionKind, Symbol, SymbolHome};
 
@@ -46,8 +44,8 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
     let mut pairing = Pairing {
         entities: Vec::new(),
         of_symbol: vec![None; program.symbols.len()],
-        functions: HashMap::new(),
-        by_name: HashMap::new(),
+        functions: HashMap::default(),
+        by_name: HashMap::default(),
     };
     pairing.find_functions(program);
     pairing.pair_exactly(program);
@@ -89,8 +87,8 @@ impl<'d> Pairing<'d> {
     }
 
     fn pair_exactly(&mut self, program: &Program<'d>) {
-        let mut keys: IndexMap<Key<'d>, EntityId> = IndexMap::new();
-        let mut ranks: HashMap<(SliceId, &str, &str), u32> = HashMap::new();
+        let mut keys: IndexMap<Key<'d>, EntityId> = IndexMap::default();
+        let mut ranks: HashMap<(SliceId, &str, &str), u32> = HashMap::default();
         for (id, symbol) in program.symbols().filter(|(_, s)| s.is_named()) {
             let SymbolHome::Section(section) = symbol.home else {
                 continue;
@@ -138,7 +136,7 @@ impl<'d> Pairing<'d> {
     fn pair_by_path(&mut self, program: &Program<'d>) {
         let lacking =
             |e: &Entity<'_>| e.definitions.iter().any(Option::is_none) && e.name.starts_with("_");
-        let mut paths: IndexMap<(String, Option<&str>, bool), Vec<EntityId>> = IndexMap::new();
+        let mut paths: IndexMap<(String, Option<&str>, bool), Vec<EntityId>> = IndexMap::default();
         for (at, entity) in self.entities.iter().enumerate().filter(|(_, e)| lacking(e)) {
             let path = demangle(entity.name);
             if path != entity.name {

@@ -6,11 +6,12 @@
 //! value fits. Padding for alignment (`R_RISCV_ALIGN`) is computed anew each time: a section's start is aligned to the
 //! strictest of it, so it depends on what was cut before it in its own section only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::error::Problem;
 use crate::gc::{Live, Reference};
+use crate::hash::HashMap;
 use crate::ids::{SectionId, SliceId, ThunkId};
 use crate::isa::{Expression, Form, Isa, Site};
 use crate::program::{Program, SectionKind};
@@ -166,7 +167,7 @@ impl Shapes {
         Ok(Self {
             of_section,
             thunks: Vec::new(),
-            thunk_of: HashMap::new(),
+            thunk_of: HashMap::default(),
             thunks_beside: BTreeMap::new(),
         })
     }
@@ -222,7 +223,7 @@ impl Shapes {
     fn out_of_reach(&self, values: &Values<'_, '_>) -> Vec<((SectionId, usize), Lead)> {
         let program = values.program;
         let mut led = Vec::new();
-        let mut new: HashMap<(SectionId, Reference, i64), ()> = HashMap::new();
+        let mut new: HashMap<(SectionId, Reference, i64), ()> = HashMap::default();
         for (id, section) in program.sections() {
             let Some(thunk) = program.isa(section.slice).thunk() else {
                 continue;

@@ -4,7 +4,6 @@
 //! object they come from, and a class that every slice has is shared. Named data is shared by name (the clusters), and
 //! [`verify`](crate::verify) proves that the slices agree on it.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::clusters::Clusters;
@@ -12,6 +11,7 @@ use crate::collect::Collections;
 use crate::error::Problem;
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
+use crate::hash::HashMap;
 use crate::ids::{ClassId, SectionId, SliceId};
 use crate::isa::Expression;
 use crate::meaning::{Context, Meaning};
@@ -109,10 +109,11 @@ impl Context<'_, '_> {
     /// is being visited stays one to that section alone.
     fn classify(&mut self) -> Vec<Class> {
         let mut classes: Vec<Class> = Vec::new();
-        let mut known: HashMap<Content, ClassId> = HashMap::new();
+        let mut known: HashMap<Content, ClassId> = HashMap::default();
         let mut entered = vec![false; self.program.sections.len()];
+        let mut stack = Vec::new();
         for root in (0..self.program.sections.len()).map(SectionId::next) {
-            let mut stack = vec![root];
+            stack.push(root);
             while let Some(&section) = stack.last() {
                 if !self.is_anonymous(section) || self.class_of[section.at()].is_some() {
                     stack.pop();

@@ -6,7 +6,6 @@
 //! chunks that do not depend on one another.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use object::LittleEndian as LE;
@@ -18,6 +17,7 @@ use crate::collect::Collections;
 use crate::content::Sources;
 use crate::error::demangle;
 use crate::gc::{self, Reference};
+use crate::hash::{HashMap, HashSet};
 use crate::ids::{GateId, ObjectId, SectionId, SliceId, SymbolId};
 use crate::layout::{Item, OutputSection};
 use crate::pair::Pairing;
@@ -236,7 +236,7 @@ impl<'a, 'd> Table<'a, 'd> {
             })
         });
         let undefined: Vec<SymbolId> = undefined.collect();
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         for id in undefined {
             let symbol = &program.symbols[id.at()];
             if !seen.insert(symbol.name) {
@@ -468,7 +468,7 @@ impl Homes {
         } = sources.values;
         let mut homes = Self {
             of_section: vec![NOWHERE; program.sections.len()],
-            traps: HashMap::new(),
+            traps: HashMap::default(),
             objects: vec![true; program.objects.len()],
         };
         for section in &program.sections {

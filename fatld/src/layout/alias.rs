@@ -4,14 +4,11 @@
 //! as far from the last one as the longest of them needs. Every ISA's page table maps its own text there. This is what
 //! Popcorn and Unifico do; it costs padding where gates cost an indirection.
 
-use std::collections::HashMap;
-
-use indexmap::IndexMap;
-
 use super::plan::{Part, Plan, Rank};
 use super::{Inputs, Item, Layout};
 use crate::error::{Problem, SliceView};
 use crate::functions::FunctionArray;
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{EntityId, GateId, SectionId, SliceId};
 use crate::program::SymbolHome;
 
@@ -28,7 +25,7 @@ pub(super) fn align(inputs: Inputs<'_, '_>, plan: &mut Plan) {
     let is_text = |rank, name: &str| rank == Rank::Text && name == ".text";
     let texts = plan.groups.iter_mut();
     let texts = texts.filter(|(key, _)| is_text(key.rank, &key.name));
-    let mut slots: IndexMap<Slot, Vec<(SliceId, Part)>> = IndexMap::new();
+    let mut slots: IndexMap<Slot, Vec<(SliceId, Part)>> = IndexMap::default();
     let mut groups = Vec::new();
     for (key, group) in texts {
         let slice = key.slice.unwrap_or(SliceId(0));
@@ -64,7 +61,7 @@ pub(super) fn align(inputs: Inputs<'_, '_>, plan: &mut Plan) {
 /// The function at the first byte of each section of code: of several, the one whose address is taken.
 fn functions(inputs: Inputs<'_, '_>) -> HashMap<SectionId, EntityId> {
     let taken = |entity: &EntityId| inputs.live.taken.contains_key(entity);
-    let mut found = HashMap::new();
+    let mut found = HashMap::default();
     for (id, entity) in inputs.pairing.entities().filter(|(_, e)| e.is_function) {
         for slice in 0..entity.definitions.len() {
             let Some(code) = inputs.pairing.code(id, slice) else {

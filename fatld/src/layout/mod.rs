@@ -13,16 +13,14 @@ mod place;
 mod plan;
 mod regions;
 
-use std::collections::HashMap;
-
 use fat_image::{GATE_SIZE, Region};
-use indexmap::IndexMap;
 
 use crate::clusters::Clusters;
 use crate::collect::{Collections, End};
 use crate::error::{Error, check};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{ClassId, ClusterId, CollectionId, GateId, SectionId, SliceId, SymbolId, ThunkId};
 use crate::isa::Slot;
 use crate::landmark::Landmark;

@@ -1,13 +1,11 @@
 //! Addresses of output sections and of everything in them.
 
-use std::collections::HashMap;
-
 use fat_image::{NOTE_HEADER, PAGE_SIZE, Region};
-use indexmap::IndexMap;
 
 use super::plan::{Group, Key, Plan, Rank};
 use super::{Inputs, Item, Layout, OutputSection, Tls, alias, regions};
 use crate::error::Problem;
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{CollectionId, SliceId};
 use crate::landmark::Landmark;
 use crate::options::{Options, Text};
@@ -44,16 +42,16 @@ pub(super) fn place(
         thunks: vec![0; shapes.thunk_count()],
         shapes,
         symbols: plan.symbols,
-        traps: HashMap::new(),
+        traps: HashMap::default(),
         addresses: vec![None; inputs.program.sections.len()],
-        bounds: HashMap::new(),
-        landmarks: HashMap::new(),
+        bounds: HashMap::default(),
+        landmarks: HashMap::default(),
     };
     let mut placer = Placer {
         inputs,
         options,
         layout,
-        aliases: HashMap::new(),
+        aliases: HashMap::default(),
         problems: plan.problems,
     };
     let mut groups: Vec<_> = plan.groups.into_iter().collect();
@@ -283,7 +281,7 @@ impl Placer<'_, '_> {
         let last = own.iter().map(end).max().unwrap_or(layout.image.1);
         let data_end = data.unwrap_or(last);
         let tls = own.iter().filter(|s| s.is_tls && !s.is_bss).map(end).max();
-        let mut landmarks = HashMap::new();
+        let mut landmarks = HashMap::default();
         for at in 0..self.inputs.program.slices.len() {
             let slice = SliceId::next(at);
             let isa = self.inputs.program.isa(slice);

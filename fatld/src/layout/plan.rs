@@ -1,15 +1,13 @@
 //! Which output section everything belongs to, and in which order.
 
-use std::collections::HashMap;
-
 use fat_image::{GATE_SIZE, Header, Isa as IsaRecord, PAGE_SIZE, Region, Symbol as SymbolRecord};
-use indexmap::IndexMap;
 use object::elf::STT_FUNC;
 
 use super::{Got, Inputs, Item, RuntimeSymbols, alias};
 use crate::error::{Problem, SliceView};
 use crate::frames;
 use crate::gc::Reference;
+use crate::hash::{HashMap, IndexMap};
 use crate::ids::{ClassId, ClusterId, CollectionId, GateId, SectionId, SliceId};
 use crate::isa::{Expression, Operand, Slot};
 use crate::landmark::Landmark;
@@ -103,7 +101,7 @@ pub(super) fn plan(inputs: Inputs<'_, '_>, shapes: &Shapes, options: &Options) -
         shapes,
         options,
         plan: Plan {
-            groups: IndexMap::new(),
+            groups: IndexMap::default(),
             gots: (0..slices).map(|_| Got::default()).collect(),
             symbols: (0..slices).map(|_| RuntimeSymbols::default()).collect(),
             folded: frames::fold(inputs.program, inputs.live),

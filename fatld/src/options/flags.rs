@@ -263,6 +263,9 @@ pub(super) static FLAGS: &[Flag] = &[
         "what ld's documentation lists under this keyword, see below",
         Action::Keyword(KEYWORDS),
     ),
+    switch(&["time"], "print what each phase takes", |draft, _| {
+        draft.set(|d| d.time = true)
+    }),
     switch(
         &["t", "trace"],
         "print the files and archive members that take part",
