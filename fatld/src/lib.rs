@@ -32,6 +32,7 @@ pub mod map;
 pub mod meaning;
 pub mod merge;
 pub mod names;
+pub mod notation;
 pub mod options;
 pub mod output;
 pub mod pair;
@@ -44,6 +45,7 @@ pub mod share;
 pub mod source;
 pub mod strings;
 pub mod symtab;
+pub mod table;
 pub mod tails;
 pub mod time;
 pub mod verify;
@@ -198,7 +200,7 @@ fn link_inputs<'d>(
         collections: &collections,
     };
     let texts = options.map.iter().map(|path| {
-        let map = map::render(sources, &pairing, report.as_ref());
+        let map = map::render(sources, &pairing, report.as_ref(), options.map_format);
         (path.as_path(), map.into_bytes())
     });
     output::write(sources, &pairing, options, texts.collect(), background)?;

@@ -31,6 +31,8 @@ pub struct Options {
     pub views: Vec<(SliceId, PathBuf)>,
     /// Map to write.
     pub map: Option<PathBuf>,
+    /// How to write it.
+    pub map_format: MapFormat,
     /// Entry symbol, the same name in every slice.
     pub entry: String,
     /// Names that are needed although no object refers to them, in every slice.
@@ -130,6 +132,16 @@ pub enum MissingCode {
     Error,
     /// Fill the element with a trap.
     Trap,
+}
+
+/// `--map-format`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MapFormat {
+    /// Tables for people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// `--text`.

@@ -4,7 +4,6 @@
 //! `docs/inspect.md` documents the JSON form.
 
 mod model;
-pub mod table;
 mod text;
 
 pub use model::{Inspection, inspect};

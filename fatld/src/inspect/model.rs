@@ -4,26 +4,17 @@ use std::collections::HashMap;
 
 use fat_image::Region;
 use object::elf;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::error::demangle;
 use crate::image::{FatImage, ImageSection};
+use crate::notation::{Address, permissions};
 use crate::symtab::TRAP_PREFIX;
 
 /// Name of the JSON form.
 const FORMAT: &str = "fatld.inspect";
 /// Version of the JSON form: raised when a field changes its meaning or goes away, not when one is added.
 const VERSION: u32 = 1;
-
-/// An address. As JSON it is a string, because numbers there are exact only up to 2⁵³ for many readers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(pub u64);
-
-impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#x}", self.0))
-    }
-}
 
 /// All that is known of an image.
 #[derive(Debug, Serialize)]
@@ -409,15 +400,4 @@ fn mappings(image: &FatImage<'_>, seen_by: Option<usize>) -> Vec<Mapping> {
         mappings.sort_by_key(|m| m.start);
     }
     mappings
-}
-
-fn permissions(flags: u32) -> String {
-    let bits = [
-        (Region::READ, 'r'),
-        (Region::WRITE, 'w'),
-        (Region::EXECUTE, 'x'),
-    ];
-    bits.map(|(bit, letter)| if flags & bit != 0 { letter } else { '-' })
-        .iter()
-        .collect()
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style as Look};
 
-use super::model::{Address, Array, Element, Inspection, LeadsTo, Use};
-use super::table::{Align, Cell, Table};
+use super::model::{Array, Element, Inspection, LeadsTo, Use};
+use crate::notation::Address;
+use crate::table::{Align, Cell, Table};
 
 /// How to write.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use super::flags::{number, symbol};
 use super::{
-    Input, InputName, MissingCode, Options, Presentation, SliceOptions, Strip, SymbolValue, Text,
-    help,
+    Input, InputName, MapFormat, MissingCode, Options, Presentation, SliceOptions, Strip,
+    SymbolValue, Text, help,
 };
 use crate::error::DEFAULT_LIMIT;
 use crate::ids::SliceId;
@@ -36,6 +36,7 @@ pub(super) struct Draft {
     image_base: Option<u64>,
     section_starts: Vec<(String, u64)>,
     pub(super) missing_code: MissingCode,
+    pub(super) map_format: MapFormat,
     pub(super) text: Text,
     pub(super) gc_sections: Option<bool>,
     pub(super) no_relax: bool,
@@ -84,6 +85,7 @@ impl Default for Draft {
             image_base: None,
             section_starts: Vec::new(),
             missing_code: MissingCode::Error,
+            map_format: MapFormat::default(),
             text: Text::default(),
             gc_sections: None,
             no_relax: false,
@@ -318,6 +320,7 @@ impl Draft {
                 .unwrap_or(if plain { PLAIN_BASE } else { FAT_BASE }),
             section_starts: self.section_starts,
             missing_code: self.missing_code,
+            map_format: self.map_format,
             text: self.text,
             gc_sections: self.gc_sections.unwrap_or(!plain),
             relax: !self.no_relax,

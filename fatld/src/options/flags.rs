@@ -4,7 +4,7 @@
 //! is refused although other linkers know it.
 
 use super::draft::Draft;
-use super::{Color, ErrorFormat, MissingCode, Strip, Text, help};
+use super::{Color, ErrorFormat, MapFormat, MissingCode, Strip, Text, help};
 
 /// An argument.
 pub(super) struct Flag {
@@ -118,6 +118,18 @@ pub(super) static FLAGS: &[Flag] = &[
         Draft::add_view,
     ),
     valued(&["Map"], "FILE", "also write a map", Draft::set_map),
+    valued(
+        &["map-format"],
+        "text|json",
+        "write the map for people, or as docs/map.md describes it [text]",
+        |draft, value| {
+            draft.map_format = choice(
+                value,
+                &[("text", MapFormat::Text), ("json", MapFormat::Json)],
+            )?;
+            Ok(())
+        },
+    ),
     valued(
         &["e", "entry"],
         "SYMBOL",

@@ -9,6 +9,9 @@ use crate::isa;
 const HEAD: &str = "\
 Usage: fatld -o OUT --slice ISA INPUT... --slice ISA INPUT... [options]
        fatld -o OUT INPUT... [options]
+       fatld inspect IMAGE         shows what is in a fat image
+       fatld extract --isa ISA IMAGE -o OUT
+                                   writes a plain ELF file of one ISA
 
 Links the objects, archives and rlibs of each ISA into one image with one set of data. With one ISA it is an ordinary
 static linker.
