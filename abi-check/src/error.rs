@@ -95,3 +95,38 @@ pub enum Error {
         source: std::io::Error,
     },
 }
+
+impl Error {
+    /// Where it is wrong: the file, if it is about one, the section or part of the file, and the offset in that.
+    pub fn place(&self) -> (Option<&str>, &str, u64) {
+        match self {
+            Self::Elf { file, .. } | Self::NotElf { file } => (Some(file), "ELF header", 0),
+            Self::Dwarf {
+                file,
+                section,
+                offset,
+                ..
+            }
+            | Self::Unexpected {
+                file,
+                section,
+                offset,
+                ..
+            }
+            | Self::Relocation {
+                file,
+                section,
+                offset,
+                ..
+            }
+            | Self::BadRelocation {
+                file,
+                section,
+                offset,
+                ..
+            } => (Some(file), section, *offset),
+            Self::TooLarge { .. } => (None, ".debug_info", 0),
+            Self::Io { file, .. } => (Some(file), "file", 0),
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKin
     let unsupported = |what: String| {
         let place = Place {
             file: file.to_owned(),
-            section: section.name.to_owned(),
+            section: crate::elf::shown(section.name).to_owned(),
             offset: 0,
         };
         Err(Problem::Unsupported { place, what })

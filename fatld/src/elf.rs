@@ -127,12 +127,21 @@ type SectionTable<'d> = object::read::elf::SectionTable<'d, Header>;
 fn malformed(file: &str, section: &str, offset: u64, expected: impl Into<String>) -> Problem {
     let place = Place {
         file: file.to_owned(),
-        section: section.to_owned(),
+        section: shown(section).to_owned(),
         offset,
     };
     Problem::Malformed {
         place,
         expected: expected.into(),
+    }
+}
+
+/// How messages call a section: compilers give every one a name, damage may take it.
+pub fn shown(section: &str) -> &str {
+    if section.is_empty() {
+        "section without a name"
+    } else {
+        section
     }
 }
 
@@ -143,9 +152,10 @@ const MAX_SECTION: u64 = 1 << 40;
 pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject<'d>, Problem> {
     let header = check_header(&file, data, isa)?;
     let table_at = header.e_shoff.get(LE);
-    let table = header
-        .sections(LE, data)
-        .map_err(|e| malformed(&file, "section header table", table_at, e.to_string()))?;
+    let table = header.sections(LE, data).map_err(|e| {
+        let expected = format!("section headers of 64 bytes within the file: {e}");
+        malformed(&file, "section header table", table_at, expected)
+    })?;
     let source = Source {
         file: &file,
         data,
@@ -189,7 +199,7 @@ impl Source<'_, '_> {
     fn unsupported(&self, section: &str, what: &str) -> Problem {
         let place = Place {
             file: self.file.to_owned(),
-            section: section.to_owned(),
+            section: shown(section).to_owned(),
             offset: 0,
         };
         let what = what.to_owned();

@@ -55,13 +55,15 @@ pub fn judge(
         };
         live.sections[id.at()] && (found.is_vtable() || clusters.of(id).is_some())
     };
-    let report = abi_check::compare(&sides, &crosses).map_err(|error| Problem::Malformed {
-        place: Place {
-            file: "debug information".to_owned(),
-            section: ".debug_info".to_owned(),
-            offset: 0,
-        },
-        expected: format!("DWARF that can be read: {error}"),
+    let report = abi_check::compare(&sides, &crosses).map_err(|error| {
+        let (file, section, offset) = error.place();
+        let place = Place {
+            file: file.unwrap_or("debug information").to_owned(),
+            section: section.to_owned(),
+            offset,
+        };
+        let expected = format!("DWARF that can be read: {error}");
+        Problem::Malformed { place, expected }
     })?;
     if report
         .findings

@@ -269,9 +269,12 @@ impl<'d> Program<'d> {
         {
             match kind_of(&elf.file, input) {
                 Ok(Some(kind)) => {
-                    sections[index] = Some(SectionId::next(self.sections.len()));
-                    let added = self.add_section((slice, id, index), isa, elf, kind, first_symbol);
-                    problems.extend(added.err());
+                    let added = SectionId::next(self.sections.len());
+                    match self.add_section((slice, id, index), isa, elf, kind, first_symbol) {
+                        Ok(()) => sections[index] = Some(added),
+                        // It may not be there: nothing may mean it.
+                        Err(problem) => problems.push(problem),
+                    }
                 }
                 Ok(None) => {}
                 Err(problem) => problems.push(problem),
@@ -490,7 +493,7 @@ impl<'d> Program<'d> {
         let section = &self.sections[section.at()];
         Place {
             file: self.objects[section.object.at()].elf.file.clone(),
-            section: section.name.to_owned(),
+            section: crate::elf::shown(section.name).to_owned(),
             offset: section.start + offset,
         }
     }

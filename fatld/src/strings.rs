@@ -77,7 +77,7 @@ impl<'d> Strings<'d> {
         let piece = &pieces[after.checked_sub(1)?];
         let string = self.shards[shard_of(piece.hash)].start
             + u64::from(piece.moved.load(Ordering::Relaxed));
-        Some(string + (offset - u64::from(piece.start)))
+        string.checked_add(offset - u64::from(piece.start))
     }
 
     /// Bytes of each part that [`Strings::write`] makes.

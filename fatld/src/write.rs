@@ -19,6 +19,14 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Problem};
 
+fn zeroed(size: u64) -> Option<Vec<u8>> {
+    let size = usize::try_from(size).ok()?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).ok()?;
+    bytes.resize(size, 0);
+    Some(bytes)
+}
+
 /// An output whose bytes are being made.
 pub struct Pending {
     path: PathBuf,
@@ -40,7 +48,9 @@ impl Pending {
             Ok(bytes) => bytes,
             // No such files here, or none that can be mapped or sized beforehand.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS | Errno::NODEV) => {
-                Bytes::Memory(vec![0; size as usize])
+                Bytes::Memory(
+                    zeroed(size).ok_or_else(|| failed(path, &io::ErrorKind::OutOfMemory.into()))?,
+                )
             }
             Err(error) => return Err(failed(path, &error.into())),
         };

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::process::{Command, Output};
 
-use common::damage::{Random, mutate};
 use common::{Link, Linked, start};
 use goblin::elf::Elf;
 use serde_json::Value;
+use testsuite::damage::{Random, Sound};
 
 const PROGRAM: &str = r#"
     static int twice(int x) { return 2 * x; }
@@ -326,11 +326,10 @@ fn a_wrong_command_line_ends_with_status_2() {
 
 #[test]
 fn no_damage_makes_a_reader_panic() {
-    let image = program().image;
+    let image = Sound::binary(program().image);
     let (mut read, mut refused) = (0, 0);
     for seed in 1..=8000_u64 {
-        let mut bytes = image.clone();
-        mutate(&mut bytes, &mut Random(seed));
+        let bytes = image.damaged(&mut Random::new(1, seed));
         let outcome = catch_unwind(|| match fatld::image::read("damaged", &bytes) {
             Ok(image) => {
                 let shown = fatld::inspect::inspect("damaged", &image);

@@ -1,13 +1,9 @@
-//! Damaged inputs: refused by name or linked, but never a panic, a signal or a hang.
-//!
-//! The mutations are seeded: a failure prints the seed that makes it again.
+//! Inputs that are cut short or no objects at all are refused by name. `cargo xtask fuzz link` damages them at random.
 
 mod common;
 
-use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use common::damage::{Random, mutate};
 use common::{Link, start};
 
 const PROGRAM: &str = r#"
@@ -74,32 +70,6 @@ fn every_truncation_is_refused_by_name() {
             assert!(said.contains("damaged.o"), "{len} bytes: {said}");
         }
     }
-}
-
-#[test]
-fn mutants_never_panic() {
-    let mutants: u64 =
-        std::env::var("FATLD_MUTANTS").map_or(3000, |n| n.parse().expect("a number"));
-    let fixture = Fixture::new();
-    let damaged = fixture.link.path("damaged.o");
-    let whole = [0, 1].map(|slice| std::fs::read(&fixture.objects[slice]).expect("object"));
-    let (mut refused, mut accepted) = (0, 0);
-    for seed in 1..=mutants {
-        let slice = (seed % 2) as usize;
-        let mut bytes = whole[slice].clone();
-        mutate(
-            &mut bytes,
-            &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
-        );
-        std::fs::write(&damaged, &bytes).expect("written");
-        match catch_unwind(|| fixture.link(slice, &damaged)) {
-            Ok(Some(_)) => refused += 1,
-            Ok(None) => accepted += 1,
-            Err(_) => panic!("seed {seed} made the linker panic"),
-        }
-    }
-    println!("{mutants} mutants: {accepted} accepted, {refused} refused");
-    assert!(refused > 0 && accepted > 0);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Tests of the whole from outside: programs are built by the command that users run, and what comes out is read by
 //! readers that are not ours. The tests are in `tests/`; this is what they share.
 
+pub mod damage;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;

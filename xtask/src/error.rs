@@ -61,7 +61,13 @@ pub enum Error {
         /// Its status.
         status: ExitStatus,
     },
-    /// A tool of the benchmark failed.
+    /// Mutants crashed the linker, made it hang or were refused without a place.
+    #[error("{failed} mutants failed")]
+    Fuzz {
+        /// How many.
+        failed: usize,
+    },
+    /// A tool of the benchmark or of the fixtures failed.
     #[error("{program} failed:\n{said}")]
     Tool {
         /// Which one.

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo`, `cargo xtask test` and `cargo xtask bench`.
+//! The project's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench` and `cargo xtask fuzz`.
 //!
 //! Each does everything from a machine with nothing but cargo, git and a C compiler: it installs what is missing, or
 //! says how, builds, and runs. Nothing is skipped because it is missing.
@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod error;
+mod fuzz;
 mod http;
 mod progress;
 mod setup;
@@ -41,12 +42,24 @@ enum Subcommands {
     /// Measure what users wait for
     #[command(subcommand)]
     Bench(Bench),
+    /// Link damaged inputs: none may crash the linker or make it hang
+    #[command(subcommand)]
+    Fuzz(Fuzz),
 }
 
 #[derive(Subcommand)]
 enum Bench {
     /// Link generated kernels by fatld and by the linkers that are installed, and print their costs as ratios
     Link(bench::Options),
+}
+
+#[derive(Subcommand)]
+enum Fuzz {
+    /// Link seeded mutants of inputs of every kind and ISA, each under a limit of time and memory
+    Link(fuzz::Options),
+    /// Link some of them in this process
+    #[command(hide = true)]
+    Worker(fuzz::worker::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +71,8 @@ fn main() -> ExitCode {
         Subcommands::Demo { check: true, port } => demo::check(port),
         Subcommands::Test => test::run(),
         Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
+        Subcommands::Fuzz(Fuzz::Link(options)) => fuzz::link(&options),
+        Subcommands::Fuzz(Fuzz::Worker(arguments)) => fuzz::worker::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

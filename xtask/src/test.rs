@@ -8,6 +8,7 @@ use fatcc::tools::Need;
 
 use crate::demo;
 use crate::error::Error;
+use crate::fuzz;
 use crate::progress::say;
 use crate::setup;
 
@@ -17,7 +18,7 @@ const CALLS: [&[&str]; 2] = [
     &["test", "--package", "tcp", "--lib"],
 ];
 
-/// Sets up, runs `cargo test` on all that runs on the host, then the demo's check.
+/// Sets up, runs `cargo test` on all that runs on the host, then damaged inputs, then the demo's check.
 pub fn run() -> Result<(), Error> {
     setup::ensure(Need::Test)?;
     let mut failed = None;
@@ -25,10 +26,13 @@ pub fn run() -> Result<(), Error> {
         let status = cargo(arguments)?;
         failed = failed.or((!status.success()).then_some(status));
     }
+    let fuzz = fuzz::link(&fuzz::Options::quick());
     say("demo check");
     let demo = demo::check(None);
-    let Some(status) = failed else { return demo };
-    if let Err(error) = demo {
+    let Some(status) = failed else {
+        return fuzz.and(demo);
+    };
+    for error in [fuzz, demo].into_iter().filter_map(Result::err) {
         anstream::eprintln!("{}", error.rendered());
     }
     Err(Error::Tests { status })

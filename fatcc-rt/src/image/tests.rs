@@ -56,7 +56,7 @@ impl FakeImage {
             Isa {
                 name: padded,
                 machine: 0,
-                reserved: 0,
+                flags: 0,
                 entry: 0,
                 gates_phys,
                 symbols: 0,

@@ -9,6 +9,9 @@ use super::strings::Strings;
 use super::{ElfGroup, ElfSection, ElfSymbol, Header, MAX_SECTION, Source};
 use crate::error::Problem;
 
+/// Largest alignment: every section may need as much padding in the output, which no input pays for.
+const MAX_ALIGN: u64 = 1 << 28;
+
 /// Checks every section header.
 pub(super) fn read<'d>(
     source: &Source<'_, 'd>,
@@ -18,7 +21,8 @@ pub(super) fn read<'d>(
         return Ok(Vec::new());
     }
     let names = header.shstrndx(LE, source.data);
-    let names = names.map_err(|e| source.malformed("ELF header", 62, e.to_string()))?;
+    let names = names
+        .map_err(|_| source.malformed("ELF header", 62, "the index of the section of names"))?;
     let mut names = Strings::new(source, names as usize)?;
     let mut sections = Vec::with_capacity(source.table.len());
     // Bytes of the file that no section has claimed.
@@ -45,7 +49,7 @@ fn section_of<'d>(
     let bad = |expected: String| source.malformed(name, 0, expected);
     let bytes: &'d [u8] = section
         .data(LE, source.data)
-        .map_err(|e| bad(e.to_string()))?;
+        .map_err(|_| bad("an offset and a size within the file".to_owned()))?;
     let (mut align, mut size) = (section.sh_addralign(LE).max(1), section.sh_size(LE));
     let (mut data, mut format) = (bytes, None);
     if section.sh_flags(LE).contains(elf::SHF_COMPRESSED) {
@@ -56,8 +60,9 @@ fn section_of<'d>(
         (align, size) = (header.ch_addralign.get(LE).max(1), header.ch_size.get(LE));
         (data, format) = (compressed, Some(of));
     }
-    if !align.is_power_of_two() || align > 1 << 32 {
-        let expected = format!("an alignment that is a power of two, found {align:#x}");
+    if !align.is_power_of_two() || align > MAX_ALIGN {
+        let expected =
+            format!("a power of two up to {MAX_ALIGN:#x} as alignment, found {align:#x}");
         return Err(bad(expected));
     }
     if size > MAX_SECTION {

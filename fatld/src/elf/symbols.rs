@@ -26,7 +26,13 @@ pub(super) fn read<'d>(
         return Err(source.malformed(TABLE, 0, "one symbol table"));
     }
     let table = source.table.symbols(LE, source.data, elf::SHT_SYMTAB);
-    let table = table.map_err(|e| source.malformed(TABLE, 0, e.to_string()))?;
+    let table = table.map_err(|e| {
+        source.malformed(
+            TABLE,
+            0,
+            format!("symbols of 24 bytes and their names: {e}"),
+        )
+    })?;
     let mut reader = Reader {
         extended: |index| table.shndx(LE, SymbolIndex(index)),
         names: Strings::new(source, header.sh_link(LE) as usize)?,

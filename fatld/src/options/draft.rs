@@ -374,11 +374,18 @@ fn assignment(value: &str) -> Result<(&str, &str), String> {
 }
 
 /// An address at which a page begins.
+/// No address space of the ISAs reaches this far (57 bits), and layout adds to addresses without fear of overflow.
+const MAX_ADDRESS: u64 = 1 << 57;
+
 fn page(value: &str) -> Result<u64, String> {
     match number(value).map_err(|_| format!("expected an address, found '{value}'"))? {
         address if address % fat_image::PAGE_SIZE != 0 => Err(format!(
             "address {address:#x} is not a multiple of {:#x}",
             fat_image::PAGE_SIZE
+        )),
+        // Above it there is no room for what follows.
+        address if address >= MAX_ADDRESS => Err(format!(
+            "address {address:#x} is not below {MAX_ADDRESS:#x}"
         )),
         address => Ok(address),
     }

@@ -128,6 +128,10 @@ fn what_other_linkers_know_is_refused_with_the_reason() {
             "--slice: input a.o stands before the first --slice",
         ),
         (
+            "--image-base=0xfffffffffffff000",
+            "--image-base: address 0xfffffffffffff000 is not below 0x200000000000000",
+        ),
+        (
             "--image-base=0x123",
             "--image-base: address 0x123 is not a multiple of 0x1000",
         ),

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 mod compilers;
-pub mod damage;
 mod everywhere;
 
 use std::path::PathBuf;
