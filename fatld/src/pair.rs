@@ -5,11 +5,11 @@
 //! names that are equal but for a crate's hash, if that is unambiguous. After this phase nothing looks at names again.
 
 use indexmap::map::Entry;
-use object::elf::{STT_FUNC, STT_GNU_IFUNC};
+use object::elf::{STT_FILE, STT_FUNC, STT_GNU_IFUNC};
 
 use crate::error::demangle;
 use crate::hash::{HashMap, IndexMap};
-use crate::ids::{EntityId, SectionId, SliceId, SymbolId};
+use crate::ids::{EntityId, ObjectId, SectionId, SliceId, SymbolId};
 use crate::program::{Program, SectionKind, Symbol, SymbolHome};
 
 /// A function or datum, and who defines it.
@@ -36,8 +36,11 @@ pub struct Pairing<'d> {
     by_name: HashMap<&'d str, Vec<EntityId>>,
 }
 
-/// What makes two definitions one entity: the name and, for a local one, its source file and its rank among equals.
-type Key<'d> = (&'d str, Option<(&'d str, u32)>, bool);
+/// What makes two definitions one entity: the name and, for a local one, where it is.
+type Key<'d> = (&'d str, Option<Local<'d>>, bool);
+
+/// Source file, which one of the files of its name that is, and the rank among equals in it.
+type Local<'d> = (&'d str, u32, u32);
 
 /// Pairs the names of all slices.
 pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
@@ -65,6 +68,25 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
     pairing
 }
 
+/// Which one of the files of its name in its slice each source file of an object is. A file counts whether or not it has
+/// a certain name: a compiler may drop a variable on one ISA, and the others' must not move up into its place.
+fn rank_files<'d>(program: &Program<'d>) -> HashMap<(ObjectId, &'d str), u32> {
+    let mut counts: HashMap<(SliceId, &str), u32> = HashMap::default();
+    let mut ranks = HashMap::default();
+    for (id, symbol) in program.symbols().filter(|(_, s)| s.kind == STT_FILE) {
+        ranks
+            .entry((symbol.object, symbol.name))
+            .or_insert_with(|| {
+                let count = counts
+                    .entry((program.slice_of(id), symbol.name))
+                    .or_default();
+                *count += 1;
+                *count
+            });
+    }
+    ranks
+}
+
 fn is_function(symbol: &Symbol<'_>) -> bool {
     matches!(symbol.kind, STT_FUNC | STT_GNU_IFUNC)
 }
@@ -88,7 +110,8 @@ impl<'d> Pairing<'d> {
 
     fn pair_exactly(&mut self, program: &Program<'d>) {
         let mut keys: IndexMap<Key<'d>, EntityId> = IndexMap::default();
-        let mut ranks: HashMap<(SliceId, &str, &str), u32> = HashMap::default();
+        let files = rank_files(program);
+        let mut ranks: HashMap<(SliceId, Option<ObjectId>, &str, &str), u32> = HashMap::default();
         for (id, symbol) in program.symbols().filter(|(_, s)| s.is_named()) {
             let SymbolHome::Section(section) = symbol.home else {
                 continue;
@@ -104,11 +127,14 @@ impl<'d> Pairing<'d> {
                 continue;
             }
             let local = if symbol.is_local() {
+                let file = files.get(&(symbol.object, symbol.source)).copied();
+                // Without a file's name, all objects of a slice are one.
+                let object = file.map(|_| symbol.object);
                 let rank = ranks
-                    .entry((slice, symbol.name, symbol.source))
+                    .entry((slice, object, symbol.name, symbol.source))
                     .or_default();
                 *rank += 1;
-                Some((symbol.source, *rank))
+                Some((symbol.source, file.unwrap_or_default(), *rank))
             } else if program.definition(id) != Some(id) {
                 continue;
             } else {

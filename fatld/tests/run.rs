@@ -221,3 +221,39 @@ fn three_isas_share_tables_of_functions_and_statics() {
         assert_eq!(link.ok().run_views(), [Some(42); 3]);
     }
 }
+
+#[test]
+fn a_variable_that_one_isa_dropped_does_not_pair_with_its_namesake_in_another_file() {
+    // Two files of one name with a `count` each; on the first ISA the first file has lost its own.
+    let first = "#ifdef __riscv\nstatic int count = 5; int *first(void) { return &count; }\n#else\n\
+                 int *first(void) { static int other; return &other; }\n#endif";
+    let second = "static int count = 42; int *second(void) { return &count; }";
+    let link = Link::new().c("start", &start()).c(
+        "main",
+        "int *second(void); int answer(void) { return *second(); }",
+    );
+    let (mut objects, dir) = (Vec::new(), link.path("util"));
+    std::fs::create_dir_all(&dir).expect("folder");
+    for (slice, isa) in ["x86_64", "riscv64"].into_iter().enumerate() {
+        for (name, source) in [("first", first), ("second", second)] {
+            let compiled = link.compile(slice, "util", source, &[]);
+            let object = dir.join(format!("{isa}-{name}.o"));
+            std::fs::rename(compiled, &object).expect("renamed");
+            objects.push((slice, object));
+        }
+    }
+    let mut link = link.c(
+        "keep",
+        "int *first(void); int *(*volatile keep)(void) = first; int use(void) { return *keep(); }",
+    );
+    for (slice, object) in objects {
+        link = link.input(slice, object);
+    }
+    let linked = link.arg("--no-gc-sections").ok();
+    assert_eq!(linked.run_views(), [Some(42); 2]);
+    let map = linked.map();
+    assert!(
+        map.contains("count  x86_64-second.o, riscv64-second.o"),
+        "{map}"
+    );
+}
