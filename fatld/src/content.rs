@@ -93,12 +93,8 @@ impl Sources<'_, '_> {
             Item::Thunk(thunk) => self.thunk(thunk, out, problems),
             Item::FrameHeader(slice) => {
                 let written = frames::write_header(self.values, slice, address, out);
-                problems.extend(written.err().map(|what| Problem::Unsupported {
-                    place: Place {
-                        file: "image".to_owned(),
-                        section: ".eh_frame_hdr".to_owned(),
-                        offset: 0,
-                    },
+                problems.extend(written.err().map(|(record, what)| Problem::Unsupported {
+                    place: self.values.program.place(record, frames::PC_BEGIN),
                     what: what.to_owned(),
                 }));
                 out.len()

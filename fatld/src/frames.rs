@@ -26,7 +26,7 @@ pub struct Record {
 pub const END: usize = 4;
 
 /// Offset of `PC begin` in a frame description.
-const PC_BEGIN: u64 = 8;
+pub const PC_BEGIN: u64 = 8;
 
 /// Takes a section apart. A terminator ends it.
 pub fn records(file: &str, section: &str, data: &[u8]) -> Result<Vec<Record>, Problem> {
@@ -145,13 +145,13 @@ pub fn header_size(descriptions: u64) -> u64 {
 
 /// Writes `.eh_frame_hdr` (LSB 5.0, 10.6.2): a table of code addresses, sorted, for a search.
 ///
-/// Fails with what is out of reach of the 32-bit distances.
+/// Fails with what is out of reach of the 32-bit distances, and the record that it is about.
 pub fn write_header(
     values: Values<'_, '_>,
     slice: SliceId,
     address: u64,
     out: &mut [u8],
-) -> Result<(), &'static str> {
+) -> Result<(), (SectionId, &'static str)> {
     const VERSION: u8 = 1;
     const PC_RELATIVE_S4: u8 = 0x1b;
     const UNSIGNED_4: u8 = 0x03;
@@ -174,16 +174,22 @@ pub fn write_header(
         let code = begin.map_or(0, |at| values.target(id, at));
         let record = values.layout.address(id).unwrap_or_default();
         let entry = distance(code, address).zip(distance(record, address));
-        table.push(entry.ok_or("code out of reach of .eh_frame_hdr")?);
+        table.push(entry.ok_or((id, "code out of reach of .eh_frame_hdr"))?);
     }
     table.sort_unstable();
     let own = program.sections().filter(|(id, s)| {
         s.slice == slice && s.kind == SectionKind::Unwind && values.live.sections[id.at()]
     });
-    let first = own.filter_map(|(id, _)| values.layout.address(id));
+    let first = own.filter_map(|(id, _)| values.layout.address(id).zip(Some(id)));
+    let first = first.min_by_key(|(at, _)| *at);
     out[..4].copy_from_slice(&[VERSION, PC_RELATIVE_S4, UNSIGNED_4, HEADER_RELATIVE_S4]);
-    let frames = first.min().unwrap_or(address);
-    let frames = distance(frames, address + 4).ok_or(".eh_frame out of reach of .eh_frame_hdr")?;
+    let frames = match first {
+        Some((at, id)) => {
+            distance(at, address + 4).ok_or((id, ".eh_frame out of reach of .eh_frame_hdr"))?
+        }
+        // Nothing is described: the distance leads to this header.
+        None => -4,
+    };
     out[4..8].copy_from_slice(&frames.to_le_bytes());
     out[8..12].copy_from_slice(&(table.len() as u32).to_le_bytes());
     for (entry, (code, record)) in out[HEADER as usize..].chunks_exact_mut(8).zip(table) {

@@ -11,7 +11,7 @@ pub fn split<'d>(file: &str, section: &ElfSection<'d>) -> Result<Vec<(u64, &'d [
     let bad = |expected: String| Problem::Malformed {
         place: Place {
             file: file.to_owned(),
-            section: section.name.to_owned(),
+            section: crate::elf::shown(section.name).to_owned(),
             offset: section.size,
         },
         expected,

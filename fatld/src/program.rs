@@ -558,7 +558,7 @@ pub fn relocations(
     let section = &elf.sections[index];
     let place = |offset| Place {
         file: elf.file.clone(),
-        section: section.name.to_owned(),
+        section: crate::elf::shown(section.name).to_owned(),
         offset,
     };
     let known = elf.relocations(index)?.map(|r| {
