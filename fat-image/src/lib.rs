@@ -23,6 +23,10 @@ pub const NOTE_TYPE: u32 = 1;
 /// Section of the function arrays: [`Header::function_count`] arrays of [`Header::isa_count`] `u64` addresses, in the
 /// order of the ISAs.
 pub const FUNCTIONS_SECTION: &str = ".fat.functions";
+/// Input sections of this name, or of one that goes on behind a dot, hold function arrays of the program's own: addresses of
+/// functions stand there in groups of [`Header::isa_count`] that name one function, and the linker makes of each the code
+/// of the ISA in its place.
+pub const ARRAYS_SECTION: &str = ".fat.arrays";
 /// Symbol that the linker defines, in every slice, at the first byte of the [`Header`].
 pub const IMAGE_SYMBOL: &str = "__fat_image";
 /// First bytes of the [`Header`].

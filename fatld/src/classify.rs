@@ -4,6 +4,7 @@
 
 use object::elf;
 
+use crate::elements;
 use crate::elf::ElfSection;
 use crate::error::{Place, Problem};
 use crate::program::SectionKind;
@@ -68,6 +69,8 @@ pub fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKin
         elf::SHT_PROGBITS if has(elf::SHF_EXECINSTR) => SectionKind::Text,
         // Position-independent code keeps constants with addresses apart, so that a dynamic linker can relocate them.
         elf::SHT_PROGBITS if section.name.starts_with(".data.rel.ro") => SectionKind::ReadOnly,
+        // Whether constants with addresses are writable depends on the compiler's flags; an array may be, as any other is.
+        elf::SHT_PROGBITS if elements::is_array(section.name) => SectionKind::Data,
         elf::SHT_PROGBITS if has(elf::SHF_WRITE) => SectionKind::Data,
         elf::SHT_PROGBITS => SectionKind::ReadOnly,
         elf::SHT_NOBITS if has(elf::SHF_EXECINSTR) => {

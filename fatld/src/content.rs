@@ -234,20 +234,10 @@ impl Sources<'_, '_> {
     }
 
     fn arrays(&self, out: &mut [u8]) -> usize {
-        let (program, layout) = (self.values.program, self.values.layout);
-        let arrays = self.values.functions.arrays.iter().enumerate();
-        let elements = arrays.flat_map(|(gate, array)| {
-            array
-                .elements
-                .iter()
-                .enumerate()
-                .map(move |(slice, code)| match code {
-                    Some(code) => layout.symbol_address(program, *code).unwrap_or_default(),
-                    None => layout.traps[&(SliceId::next(slice), GateId::next(gate))],
-                })
-        });
-        for (slot, element) in out.chunks_exact_mut(8).zip(elements) {
-            slot.copy_from_slice(&element.to_le_bytes());
+        let isas = self.values.program.slices.len();
+        for (at, slot) in out.chunks_exact_mut(8).enumerate() {
+            let (gate, slice) = (GateId::next(at / isas), SliceId::next(at % isas));
+            slot.copy_from_slice(&self.values.element(gate, slice).to_le_bytes());
         }
         out.len()
     }

@@ -10,6 +10,7 @@ use object::elf::{STB_WEAK, STT_GNU_IFUNC};
 
 use crate::clusters::Clusters;
 use crate::collect::{self, Collections, End};
+use crate::elements;
 use crate::error::{Error, Place, Problem, check};
 use crate::frames;
 use crate::hash::{HashMap, IndexMap};
@@ -37,6 +38,15 @@ pub enum Reference {
     Gate {
         /// The function.
         function: EntityId,
+        /// What undoes the addend.
+        adjust: i64,
+    },
+    /// The code of a function for one ISA, in an array of the program's own: `S` is its address plus `adjust`.
+    Element {
+        /// The function.
+        function: EntityId,
+        /// Whose code.
+        slice: SliceId,
         /// What undoes the addend.
         adjust: i64,
     },
@@ -222,6 +232,8 @@ impl<'d> Marker<'_, 'd> {
             }
             references.push(reference);
         }
+        let badly_marked = elements::mark(self.program, self.pairing, id, &mut references);
+        self.problems.extend(badly_marked);
         self.live.references[id.at()] = references;
     }
 

@@ -11,6 +11,7 @@ pub mod collect;
 pub mod commands;
 pub mod content;
 pub mod debug;
+pub mod elements;
 pub mod elf;
 pub mod error;
 pub mod evidence;

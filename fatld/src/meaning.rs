@@ -19,6 +19,8 @@ pub enum Meaning {
     Nothing,
     /// A function, by its gate.
     Gate(GateId, i64),
+    /// A function's code for one ISA, by its gate.
+    Element(GateId, SliceId, i64),
     /// Named data, and an offset in its cluster.
     Cluster(ClusterId, i64),
     /// A constant without a name, and an offset in it.
@@ -62,6 +64,11 @@ impl Context<'_, '_> {
             Reference::Gate { function, adjust } => {
                 Meaning::Gate(self.functions.gate(function), adjust + addend)
             }
+            Reference::Element {
+                function,
+                slice,
+                adjust,
+            } => Meaning::Element(self.functions.gate(function), slice, adjust + addend),
             Reference::Absolute(value) => Meaning::Absolute(value.wrapping_add_signed(addend)),
             Reference::ImageHeader => Meaning::ImageHeader(addend),
             Reference::Bound(id, end, home) => Meaning::Bound(id, end, home, addend),

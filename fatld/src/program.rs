@@ -377,7 +377,8 @@ impl<'d> Program<'d> {
             align: input.align,
             size: input.size,
             data: input.data,
-            writable: input.flags.contains(elf::SHF_WRITE) && kind != SectionKind::ReadOnly,
+            writable: kind == SectionKind::Data
+                || input.flags.contains(elf::SHF_WRITE) && kind != SectionKind::ReadOnly,
             retained: kind == SectionKind::Note || input.flags.contains(elf::SHF_GNU_RETAIN),
             relocations,
             ..Section::empty(slice, object, index, input.name)

@@ -9,7 +9,7 @@ use object::elf::STT_SECTION;
 use crate::error::{Place, Problem, Target};
 use crate::functions::Functions;
 use crate::gc::{Live, Reference};
-use crate::ids::{SectionId, SliceId, ThunkId};
+use crate::ids::{GateId, SectionId, SliceId, ThunkId};
 use crate::isa::{Expression, Field, Form, Operand, Origin, Rule, Slot};
 use crate::layout::Layout;
 use crate::program::{Program, Relocation, SymbolHome};
@@ -78,8 +78,25 @@ impl Values<'_, '_> {
                 .layout
                 .gate(self.functions.gate(function))
                 .wrapping_add_signed(adjust),
+            Reference::Element {
+                function,
+                slice,
+                adjust,
+            } => self
+                .element(self.functions.gate(function), slice)
+                .wrapping_add_signed(adjust),
             Reference::Place { section, offset } => self.place(section, offset),
         }
+    }
+
+    /// An element of a function array: the address of the ISA's code, or of a trap.
+    pub fn element(&self, gate: GateId, slice: SliceId) -> u64 {
+        let code = self.functions.arrays[gate.at()].elements[slice.at()];
+        match code {
+            Some(code) => self.layout.symbol_address(self.program, code),
+            None => self.layout.traps.get(&(slice, gate)).copied(),
+        }
+        .unwrap_or_default()
     }
 
     /// Address of a place of a section, whose offset may lie outside of it.

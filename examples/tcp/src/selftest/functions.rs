@@ -66,6 +66,11 @@ pub(super) async fn pointer(from: Cpu, to: Cpu) -> Outcome {
     ))
 }
 
+fatcc_rt::fat_fn! {
+    /// An array that the linker made.
+    static LINKED: Operation = double;
+}
+
 pub(super) async fn array(from: Cpu, to: Cpu) -> Outcome {
     let (first, second) = on(from, || {
         (
@@ -74,11 +79,19 @@ pub(super) async fn array(from: Cpu, to: Cpu) -> Outcome {
         )
     })
     .await;
-    let (same_function, others, (place, twice)) = on(to, move || {
+    let (same_function, others, in_data, (place, twice)) = on(to, move || {
         let own = Array::new(black_box(double as Operation));
         let same_function = black_box(&first) == black_box(&own);
         let others = black_box(&second) != black_box(&own);
-        (same_function, others, first.get()(21))
+        let linked = black_box(&LINKED);
+        let in_data = linked.elements() == own.elements() && *linked != second;
+        let (place, twice) = first.get()(21);
+        (
+            same_function,
+            others,
+            in_data && linked.get()(21) == (place, twice),
+            (place, twice),
+        )
     })
     .await;
     holds(
@@ -86,6 +99,10 @@ pub(super) async fn array(from: Cpu, to: Cpu) -> Outcome {
         "arrays of one function have different first elements",
     )?;
     holds(others, "arrays of two functions have equal first elements")?;
+    holds(
+        in_data,
+        "an array in data is not the one behind the function pointer",
+    )?;
     same("called on", place, to)?;
     same("its result", twice, 42)?;
     Ok(format!(
