@@ -125,7 +125,7 @@ pub fn find(
 
 /// A datum's symbol, section and offset, if it is in memory.
 fn home(program: &Program<'_>, symbol: SymbolId) -> Option<(SymbolId, SectionId, u64)> {
-    let found = &program.symbols[symbol.at()];
+    let found = program.symbol(symbol);
     let SymbolHome::Section(section) = found.home else {
         return None;
     };
@@ -144,7 +144,7 @@ fn home(program: &Program<'_>, symbol: SymbolId) -> Option<(SymbolId, SectionId,
 
 fn contradiction(program: &Program<'_>, name: &str, symbols: [SymbolId; 2]) -> Problem {
     let sides = symbols.map(|symbol| {
-        let found = &program.symbols[symbol.at()];
+        let found = program.symbol(symbol);
         let section = match found.home {
             SymbolHome::Section(section) => program.sections[section.at()].name,
             _ => "?",

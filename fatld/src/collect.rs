@@ -119,11 +119,11 @@ pub fn is_c_identifier(name: &str) -> bool {
 /// Names of sections that some code asks the bounds of, in alphabetical order.
 fn bounded_names<'d>(program: &Program<'d>) -> Vec<&'d str> {
     let undefined = program
-        .symbols()
+        .named_symbols()
         .filter(|(_, s)| s.home == SymbolHome::Undefined && !s.is_local());
     let names = undefined.filter_map(|(_, symbol)| {
-        let name = symbol.name.strip_prefix("__start_");
-        name.or_else(|| symbol.name.strip_prefix("__stop_"))
+        let name = symbol.name().strip_prefix("__start_");
+        name.or_else(|| symbol.name().strip_prefix("__stop_"))
             .filter(|name| is_c_identifier(name))
     });
     let mut names: Vec<_> = names.collect();
@@ -300,7 +300,7 @@ fn target(
     relocation: &crate::program::Relocation,
 ) -> Option<(EntityId, i64)> {
     let definition = program.definition(relocation.symbol)?;
-    let symbol = &program.symbols[definition.at()];
+    let symbol = program.symbol(definition);
     let SymbolHome::Section(section) = symbol.home else {
         return None;
     };

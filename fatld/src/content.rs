@@ -276,9 +276,9 @@ impl Sources<'_, '_> {
         let (program, layout) = (self.values.program, self.values.layout);
         let mut offset = 0;
         let functions = layout.symbols[slice.at()].functions.iter().map(|id| {
-            let symbol = &program.symbols[id.at()];
+            let symbol = program.symbol(*id);
             let name = offset;
-            offset += symbol.name.len() as u32 + 1;
+            offset += symbol.name().len() as u32 + 1;
             let address = layout.symbol_address(program, *id).unwrap_or_default();
             SymbolRecord {
                 address,
@@ -305,7 +305,7 @@ impl Sources<'_, '_> {
     fn names(&self, slice: SliceId, out: &mut [u8]) -> usize {
         let mut at = 0;
         for id in &self.values.layout.symbols[slice.at()].functions {
-            let name = self.values.program.symbols[id.at()].name.as_bytes();
+            let name = self.values.program.symbol(*id).name().as_bytes();
             out[at..at + name.len()].copy_from_slice(name);
             out[at + name.len()] = 0;
             at += name.len() + 1;

@@ -269,7 +269,7 @@ impl<'a, 'd> Debug<'a, 'd> {
         let Some(id) = program.definition(relocation.symbol) else {
             return gone;
         };
-        let symbol = &program.symbols[id.at()];
+        let symbol = program.symbol(id);
         let section = match symbol.home {
             SymbolHome::Section(section) => section,
             SymbolHome::Absolute => {

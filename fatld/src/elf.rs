@@ -21,6 +21,7 @@ use object::read::elf::FileHeader;
 
 use crate::error::{Place, Problem};
 use crate::isa::{self, Isa};
+use symbols::Symbols;
 
 type Header = elf::FileHeader64<LE>;
 
@@ -35,8 +36,11 @@ pub struct ElfObject<'d> {
     pub flags: elf::FileFlags,
     /// All section headers, the null section included, so that ELF's own indexes hold.
     pub sections: Vec<ElfSection<'d>>,
-    /// All symbols, the null symbol included.
-    pub symbols: Vec<ElfSymbol<'d>>,
+    /// All symbols, the null symbol included, as the file has them.
+    symbols: Symbols<'d>,
+    /// Indexes of the symbols that have a name which is no assembler's private one (`.L…`), and of all functions. Of the
+    /// others, which are most where differences of addresses are left to the linker, only relocations know.
+    pub named: Vec<u32>,
     /// COMDAT groups.
     pub groups: Vec<ElfGroup<'d>>,
 }
@@ -69,8 +73,8 @@ pub struct ElfSection<'d> {
 /// A symbol.
 #[derive(Clone, Copy, Debug)]
 pub struct ElfSymbol<'d> {
-    /// Name; that of the section for a section symbol.
-    pub name: &'d str,
+    /// The name, and behind a zero what else stands in its string table.
+    name: &'d str,
     /// Where it is defined.
     pub home: Home,
     /// `st_value`.
@@ -83,8 +87,24 @@ pub struct ElfSymbol<'d> {
     pub binding: elf::SymbolBind,
     /// `STV_…`
     pub visibility: elf::SymbolVisibility,
-    /// Section header of its file's name that precedes it, as an index into the symbols (`STT_FILE`).
-    pub source: Option<u32>,
+}
+
+impl<'d> ElfSymbol<'d> {
+    /// Its name is not empty.
+    pub fn has_name(&self) -> bool {
+        !self.name.is_empty() && !self.name.starts_with('\0')
+    }
+
+    /// Its name begins so.
+    pub fn name_starts_with(&self, prefix: &str) -> bool {
+        self.name.starts_with(prefix)
+    }
+
+    /// Its name; that of the section for a section symbol.
+    pub fn name(&self) -> &'d str {
+        let end = memchr::memchr(0, self.name.as_bytes());
+        end.map_or(self.name, |end| &self.name[..end])
+    }
 }
 
 /// Where a symbol is defined.
@@ -164,16 +184,19 @@ pub fn read<'d>(file: String, data: &'d [u8], isa: &dyn Isa) -> Result<ElfObject
     };
     let mut sections = sections::read(&source, header)?;
     sections::attach(&source, &mut sections)?;
-    let symbols = symbols::read(&source, &sections)?;
-    let groups = sections::groups(&source, &sections, &symbols)?;
-    Ok(ElfObject {
+    let (symbols, named) = symbols::read(&source, &sections)?;
+    let mut object = ElfObject {
         flags: header.e_flags.get(LE),
         data,
-        file,
+        file: String::new(),
         sections,
         symbols,
-        groups,
-    })
+        named,
+        groups: Vec::new(),
+    };
+    object.groups = sections::groups(&source, &object)?;
+    object.file = file;
+    Ok(object)
 }
 
 /// A file that is being read.
@@ -267,18 +290,19 @@ impl<'d> ElfObject<'d> {
             kind: elf::STT_NOTYPE,
             binding: elf::STB_GLOBAL,
             visibility: elf::STV_DEFAULT,
-            source: None,
         };
         let null = ElfSymbol {
             binding: elf::STB_LOCAL,
             ..global(("", None))
         };
+        let symbols: Vec<_> = [null].into_iter().chain(symbols.map(global)).collect();
         Self {
             file: COMMAND_LINE.to_owned(),
             data: &[],
             flags: elf::FileFlags(0),
             sections: Vec::new(),
-            symbols: [null].into_iter().chain(symbols.map(global)).collect(),
+            named: (1..symbols.len() as u32).collect(),
+            symbols: Symbols::Made(symbols),
             groups: Vec::new(),
         }
     }

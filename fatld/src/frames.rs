@@ -90,7 +90,7 @@ pub fn of_code(program: &Program<'_>) -> HashMap<SectionId, Vec<(SectionId, Sect
         let Some(definition) = begin.and_then(|r| program.definition(r.symbol)) else {
             continue;
         };
-        if let SymbolHome::Section(code) = program.symbols[definition.at()].home {
+        if let SymbolHome::Section(code) = program.symbol(definition).home {
             found.entry(code).or_default().push((id, common));
         }
     }

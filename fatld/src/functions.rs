@@ -49,7 +49,7 @@ pub fn build(program: &Program<'_>, pairing: &Pairing<'_>, live: &Live) -> Funct
             .collect();
         let new = GateId::next(functions.arrays.len());
         let first = elements[0].and_then(|symbol| {
-            let symbol = &program.symbols[symbol.at()];
+            let symbol = program.symbol(symbol);
             match symbol.home {
                 SymbolHome::Section(section) => Some((section, symbol.value)),
                 _ => None,

@@ -19,7 +19,7 @@ use crate::isa::{Expression, Role};
 use crate::landmark::{self, Landmark};
 use crate::options::{MissingCode, Options};
 use crate::pair::Pairing;
-use crate::program::{Program, Relocation, SectionKind, SymbolHome};
+use crate::program::{Program, Relocation, SectionKind, Symbol, SymbolHome};
 use crate::relax::swallows_next;
 
 /// What a relocation refers to: its `S`.
@@ -204,7 +204,7 @@ impl<'d> Marker<'_, 'd> {
     }
 
     fn need_symbol(&mut self, symbol: SymbolId) {
-        let found = &self.program.symbols[symbol.at()];
+        let found = self.program.symbol(symbol);
         if let SymbolHome::Section(section) = found.home {
             self.need(self.program.locate(section, found.value as i64).0);
         }
@@ -251,32 +251,36 @@ impl<'d> Marker<'_, 'd> {
     fn refer(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
         let program = self.program;
         // An index of 0 means that the expression has no symbol.
-        let own = &program.objects[program.sections[from.at()].object.at()];
+        let object = program.sections[from.at()].object;
+        let own = &program.objects[object.at()];
         if relocation.rule.expression.is_mark() || relocation.symbol == own.first_symbol {
             return Reference::Nothing;
         }
-        let symbol = &program.symbols[relocation.symbol.at()];
-        let Some(definition) = program.definition(relocation.symbol) else {
-            return self.without_definition(from, relocation);
+        let symbol = program.symbol_of(object, relocation.symbol);
+        let definition = match program.definition_of(object, relocation.symbol) {
+            Some(own) if own == relocation.symbol => symbol,
+            Some(other) => program.symbol(other),
+            None => return self.without_definition(from, relocation),
         };
-        let definition = &program.symbols[definition.at()];
         if definition.kind == STT_GNU_IFUNC {
             self.problems.push(Problem::Unsupported {
                 place: program.place(from, relocation.offset),
                 what: format!(
                     "{}, a function chosen at start (STT_GNU_IFUNC)",
-                    definition.name
+                    definition.name()
                 ),
             });
             return Reference::Nothing;
         }
         match definition.home {
-            SymbolHome::Section(section) => self.place(from, relocation, section, definition.value),
+            SymbolHome::Section(section) => {
+                self.place(from, relocation, &symbol, (section, definition.value))
+            }
             SymbolHome::Absolute => Reference::Absolute(definition.value),
             SymbolHome::Discarded | SymbolHome::Undefined => {
                 self.problems.push(Problem::Malformed {
                     place: program.place(from, relocation.offset),
-                    expected: format!("{} in a section that is part of the link", symbol.name),
+                    expected: format!("{} in a section that is part of the link", symbol.name()),
                 });
                 Reference::Nothing
             }
@@ -285,16 +289,16 @@ impl<'d> Marker<'_, 'd> {
 
     fn without_definition(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
         let program = self.program;
-        let symbol = &program.symbols[relocation.symbol.at()];
+        let symbol = program.symbol(relocation.symbol);
         let slice = program.sections[from.at()].slice;
-        if let Some(reference) = defined(self.collections, symbol.name, slice) {
+        if let Some(reference) = defined(self.collections, symbol.name(), slice) {
             self.live.image_header |= reference == Reference::ImageHeader;
             return reference;
         }
-        if symbol.binding == STB_WEAK {
+        if symbol.binding() == STB_WEAK {
             return Reference::WeakUndefined;
         }
-        let key = (slice, symbol.name);
+        let key = (slice, symbol.name());
         self.undefined
             .entry(key)
             .or_default()
@@ -307,11 +311,10 @@ impl<'d> Marker<'_, 'd> {
         &self,
         from: SectionId,
         relocation: &Relocation,
-        section: SectionId,
-        value: u64,
+        symbol: &Symbol<'_>,
+        (section, value): (SectionId, u64),
     ) -> Reference {
         let program = self.program;
-        let symbol = &program.symbols[relocation.symbol.at()];
         if program.sections[section.at()].kind == SectionKind::Text {
             if self.gates
                 && let Some((function, adjust)) =
@@ -362,7 +365,7 @@ impl<'d> Marker<'_, 'd> {
         let function = self.pairing.function_at(section, start)?;
         // In data, a distance from the field to the middle of a function can look like one to a function's start: only
         // a name that means a function is believed.
-        let named = program.symbols[relocation.symbol.at()].kind == object::elf::STT_FUNC;
+        let named = program.symbol(relocation.symbol).kind == object::elf::STT_FUNC;
         if rule.expression == Expression::RELATIVE && !in_code && !named {
             return None;
         }

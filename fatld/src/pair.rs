@@ -29,7 +29,7 @@ pub struct Pairing<'d> {
     /// All entities.
     pub entities: Vec<Entity<'d>>,
     /// Entity of each symbol that defines one.
-    of_symbol: Vec<Option<EntityId>>,
+    of_symbol: HashMap<SymbolId, EntityId>,
     /// The function symbol at a place.
     functions: HashMap<(SectionId, u64), SymbolId>,
     /// Function entities of a name, per slice, for names that some slice has more than once.
@@ -46,7 +46,7 @@ type Local<'d> = (&'d str, u32, u32);
 pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
     let mut pairing = Pairing {
         entities: Vec::new(),
-        of_symbol: vec![None; program.symbols.len()],
+        of_symbol: HashMap::default(),
         functions: HashMap::default(),
         by_name: HashMap::default(),
     };
@@ -73,12 +73,12 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
 fn rank_files<'d>(program: &Program<'d>) -> HashMap<(ObjectId, &'d str), u32> {
     let mut counts: HashMap<(SliceId, &str), u32> = HashMap::default();
     let mut ranks = HashMap::default();
-    for (id, symbol) in program.symbols().filter(|(_, s)| s.kind == STT_FILE) {
+    for (id, symbol) in program.named_symbols().filter(|(_, s)| s.kind == STT_FILE) {
         ranks
-            .entry((symbol.object, symbol.name))
+            .entry((symbol.object, symbol.name()))
             .or_insert_with(|| {
                 let count = counts
-                    .entry((program.slice_of(id), symbol.name))
+                    .entry((program.slice_of(id), symbol.name()))
                     .or_default();
                 *count += 1;
                 *count
@@ -93,7 +93,7 @@ fn is_function(symbol: &Symbol<'_>) -> bool {
 
 impl<'d> Pairing<'d> {
     fn find_functions(&mut self, program: &Program<'d>) {
-        for (id, symbol) in program.symbols().filter(|(_, s)| is_function(s)) {
+        for (id, symbol) in program.named_symbols().filter(|(_, s)| is_function(s)) {
             let SymbolHome::Section(section) = symbol.home else {
                 continue;
             };
@@ -102,7 +102,7 @@ impl<'d> Pairing<'d> {
             }
             let known = self.functions.entry((section, symbol.value)).or_insert(id);
             // Aliases: prefer the name that other objects, and so other slices, can know.
-            if program.symbols[known.at()].is_local() && !symbol.is_local() {
+            if program.symbol(*known).is_local() && !symbol.is_local() {
                 *known = id;
             }
         }
@@ -112,12 +112,12 @@ impl<'d> Pairing<'d> {
         let mut keys: IndexMap<Key<'d>, EntityId> = IndexMap::default();
         let files = rank_files(program);
         let mut ranks: HashMap<(SliceId, Option<ObjectId>, &str, &str), u32> = HashMap::default();
-        for (id, symbol) in program.symbols().filter(|(_, s)| s.is_named()) {
+        for (id, symbol) in program.named_symbols().filter(|(_, s)| s.is_named()) {
             let SymbolHome::Section(section) = symbol.home else {
                 continue;
             };
             let (slice, kind) = (program.slice_of(id), program.sections[section.at()].kind);
-            let code = is_function(symbol);
+            let code = is_function(&symbol);
             // Labels in code are places, not entities; notes and debug information are nobody's data.
             if matches!(
                 kind,
@@ -127,26 +127,27 @@ impl<'d> Pairing<'d> {
                 continue;
             }
             let local = if symbol.is_local() {
-                let file = files.get(&(symbol.object, symbol.source)).copied();
+                let source = program.source_of(id);
+                let file = files.get(&(symbol.object, source)).copied();
                 // Without a file's name, all objects of a slice are one.
                 let object = file.map(|_| symbol.object);
                 let rank = ranks
-                    .entry((slice, object, symbol.name, symbol.source))
+                    .entry((slice, object, symbol.name(), source))
                     .or_default();
                 *rank += 1;
-                Some((symbol.source, file.unwrap_or_default(), *rank))
+                Some((source, file.unwrap_or_default(), *rank))
             } else if program.definition(id) != Some(id) {
                 continue;
             } else {
                 None
             };
-            let entity = match keys.entry((symbol.name, local, code)) {
+            let entity = match keys.entry((symbol.name(), local, code)) {
                 Entry::Occupied(entry) => *entry.get(),
                 Entry::Vacant(entry) => {
                     let new = EntityId::next(self.entities.len());
                     let definitions = vec![None; program.slices.len()];
                     self.entities.push(Entity {
-                        name: symbol.name,
+                        name: symbol.name(),
                         is_function: code,
                         definitions,
                     });
@@ -154,7 +155,7 @@ impl<'d> Pairing<'d> {
                 }
             };
             self.entities[entity.at()].definitions[slice.at()] = Some(id);
-            self.of_symbol[id.at()] = Some(entity);
+            self.of_symbol.insert(id, entity);
         }
     }
 
@@ -185,7 +186,7 @@ impl<'d> Pairing<'d> {
                 for slice in 0..slices {
                     if let Some(symbol) = self.entities[other.at()].definitions[slice].take() {
                         self.entities[first.at()].definitions[slice] = Some(symbol);
-                        self.of_symbol[symbol.at()] = Some(first);
+                        self.of_symbol.insert(symbol, first);
                     }
                 }
             }
@@ -194,7 +195,7 @@ impl<'d> Pairing<'d> {
 
     /// The entity that a symbol defines.
     pub fn entity(&self, symbol: SymbolId) -> Option<EntityId> {
-        self.of_symbol[symbol.at()]
+        self.of_symbol.get(&symbol).copied()
     }
 
     /// The function that begins at a place.
@@ -233,8 +234,8 @@ impl<'d> Pairing<'d> {
 fn home_crate<'d>(entity: &Entity<'d>, program: &Program<'d>) -> Option<&'d str> {
     instantiating_crate(entity.name).or_else(|| {
         let symbol = entity.definitions.iter().flatten().next()?;
-        let symbol = &program.symbols[symbol.at()];
-        let source = symbol.is_local().then_some(symbol.source)?;
+        let own = program.symbol(*symbol);
+        let source = own.is_local().then(|| program.source_of(*symbol))?;
         Some(source.split_once('.').map_or(source, |(name, _)| name))
     })
 }

@@ -10,10 +10,11 @@ use crate::classify::kind_of;
 use crate::elf::{ElfObject, ElfSymbol, Home};
 use crate::error::{Error, Place, Problem, check};
 use crate::frames;
+use crate::hash::HashMap;
 use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
 use crate::isa::{Isa, Rule};
 use crate::merge::split;
-use crate::resolve::{ResolvedSlice, SymbolRef};
+use crate::resolve::{ResolvedObject, ResolvedSlice, SymbolRef};
 
 /// All that takes part.
 #[derive(Debug)]
@@ -24,11 +25,18 @@ pub struct Program<'d> {
     pub objects: Vec<Object<'d>>,
     /// All sections, and pieces of mergeable ones.
     pub sections: Vec<Section<'d>>,
-    /// All symbols.
-    pub symbols: Vec<Symbol<'d>>,
-    /// By symbol: what defines it.
-    definitions: Vec<Option<SymbolId>>,
+    /// Number of symbols. They are read from their objects whenever they are asked for.
+    symbol_count: usize,
+    /// The object of every symbol whose number divides by [`BLOCK`].
+    object_of_block: Vec<ObjectId>,
+    /// Sections of common symbols.
+    commons: HashMap<SymbolId, SectionId>,
+    /// Symbols of the command line that mean what another one means.
+    aliases: HashMap<SymbolId, Symbol<'d>>,
 }
+
+/// Symbols between two that say which object they are of: most objects have more.
+const BLOCK: usize = 64;
 
 /// One ISA's part.
 #[derive(Debug)]
@@ -65,6 +73,16 @@ pub struct Object<'d> {
     pub sections: Vec<Option<SectionId>>,
     /// Its first symbol; the others follow in the file's order.
     pub first_symbol: SymbolId,
+    /// What its global names are in its slice.
+    resolved: &'d ResolvedObject<'d>,
+}
+
+impl Object<'_> {
+    /// Its symbols with names.
+    pub fn named(&self) -> impl Iterator<Item = SymbolId> {
+        let named = self.elf.named.iter();
+        named.map(|index| SymbolId(self.first_symbol.0 + index))
+    }
 }
 
 /// What a section is for.
@@ -163,12 +181,12 @@ pub enum SymbolHome {
 }
 
 /// A symbol.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Symbol<'d> {
+    /// What its object says.
+    input: ElfSymbol<'d>,
     /// Object whose table it stands in.
     pub object: ObjectId,
-    /// Name.
-    pub name: &'d str,
     /// Where it is.
     pub home: SymbolHome,
     /// Offset in the section, or the address.
@@ -177,36 +195,46 @@ pub struct Symbol<'d> {
     pub size: u64,
     /// `STT_…`
     pub kind: elf::SymbolType,
-    /// `STB_…`
-    pub binding: elf::SymbolBind,
-    /// Name of the source file that the object gives before its local symbols.
-    pub source: &'d str,
 }
 
-impl Symbol<'_> {
+impl<'d> Symbol<'d> {
+    /// Its name.
+    pub fn name(&self) -> &'d str {
+        self.input.name()
+    }
+
+    /// `STB_…`
+    pub fn binding(&self) -> elf::SymbolBind {
+        self.input.binding
+    }
+
     /// Only its own object can refer to it.
     pub fn is_local(&self) -> bool {
-        self.binding == elf::STB_LOCAL
+        self.binding() == elf::STB_LOCAL
     }
 
     /// It has a name that programmers or compilers gave to an entity, not one that marks a place: `.L…` names are an
     /// assembler's private ones, `$x` and `$d` tell code from data.
     pub fn is_named(&self) -> bool {
-        !self.name.is_empty()
-            && !self.name.starts_with(".L")
-            && !self.name.starts_with('$')
+        self.input.has_name()
+            && !self.input.name_starts_with(".L")
+            && !self.input.name_starts_with("$")
             && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
     }
 }
 
 /// Puts all slices' objects into one set of tables.
 pub fn build<'d>(slices: &'d [ResolvedSlice<'d>]) -> Result<Program<'d>, Error> {
+    let objects = slices.iter().flat_map(|slice| &slice.objects);
+    let headers = objects.clone().map(|object| object.elf.sections.len());
     let mut program = Program {
         slices: Vec::new(),
-        objects: Vec::new(),
-        sections: Vec::new(),
-        symbols: Vec::new(),
-        definitions: Vec::new(),
+        objects: Vec::with_capacity(objects.count()),
+        sections: Vec::with_capacity(headers.sum()),
+        symbol_count: 0,
+        object_of_block: Vec::new(),
+        commons: HashMap::default(),
+        aliases: HashMap::default(),
     };
     let mut problems = Vec::new();
     for (index, resolved) in slices.iter().enumerate() {
@@ -215,6 +243,7 @@ pub fn build<'d>(slices: &'d [ResolvedSlice<'d>]) -> Result<Program<'d>, Error> 
         for object in 0..resolved.objects.len() {
             problems.extend(program.add_object(slice, resolved, object));
         }
+        program.add_commons(slice, resolved, first_object);
         program.define(resolved, first_object);
         let flags = merge_flags(resolved).unwrap_or_else(|problem| {
             problems.push(problem);
@@ -258,7 +287,7 @@ impl<'d> Program<'d> {
         let id = ObjectId::next(self.objects.len());
         let (isa, own) = (resolved.isa, &resolved.objects[object]);
         let elf = own.elf;
-        let first_symbol = SymbolId::next(self.symbols.len());
+        let first_symbol = SymbolId::next(self.symbol_count);
         let mut sections = vec![None; elf.sections.len()];
         let mut problems = Vec::new();
         for (index, input) in elf
@@ -286,36 +315,38 @@ impl<'d> Program<'d> {
                 self.sections[own.at()].linked_to = linked_to;
             }
         }
-        for symbol in &elf.symbols {
-            self.add_symbol(id, symbol, elf, &sections);
-        }
+        self.symbol_count += elf.symbol_count();
+        let blocks = self.symbol_count.div_ceil(BLOCK);
+        self.object_of_block.resize(blocks, id);
         self.objects.push(Object {
             slice,
             elf,
             data: elf.data,
             sections,
             first_symbol,
+            resolved: own,
         });
-        // The largest common symbol of a name becomes a zeroed section of its own.
-        for at in first_symbol.at()..self.symbols.len() {
-            let symbol = &elf.symbols[at - first_symbol.at()];
-            let by = SymbolRef {
-                object,
-                symbol: at - first_symbol.at(),
-            };
-            if let Some(align) = resolved.common_alignments.get(&by) {
-                let section = SectionId::next(self.sections.len());
-                self.sections.push(Section {
-                    kind: SectionKind::Bss,
-                    writable: true,
-                    align: *align,
-                    size: symbol.size,
-                    ..Section::empty(slice, id, 0, "COMMON")
-                });
-                (self.symbols[at].home, self.symbols[at].value) = (SymbolHome::Section(section), 0);
-            }
-        }
         problems
+    }
+
+    /// Makes a zeroed section of the largest common symbol of each name.
+    fn add_commons(&mut self, slice: SliceId, resolved: &ResolvedSlice<'_>, first_object: usize) {
+        let mut all: Vec<_> = resolved.common_alignments.iter().collect();
+        all.sort();
+        for (by, align) in all {
+            let object = ObjectId::next(first_object + by.object);
+            let section = SectionId::next(self.sections.len());
+            self.sections.push(Section {
+                kind: SectionKind::Bss,
+                writable: true,
+                align: *align,
+                size: resolved.objects[by.object].elf.symbol(by.symbol).size,
+                ..Section::empty(slice, object, 0, "COMMON")
+            });
+            let first_symbol = self.objects[object.at()].first_symbol;
+            let symbol = SymbolId(first_symbol.0 + by.symbol as u32);
+            self.commons.insert(symbol, section);
+        }
     }
 
     /// Says of every symbol of a slice what defines it.
@@ -328,16 +359,6 @@ impl<'d> Program<'d> {
             .definitions()
             .map(|definition| definition.map(|d| id_of(d.by, objects)))
             .collect();
-        for (object, own) in objects[first_object..].iter().zip(&resolved.objects) {
-            for symbol in 0..own.elf.symbols.len() {
-                let id = SymbolId(object.first_symbol.0 + symbol as u32);
-                let home = self.symbols[id.at()].home;
-                self.definitions.push(match own.name(symbol) {
-                    Some(name) => definitions[name],
-                    None => (home != SymbolHome::Undefined).then_some(id),
-                });
-            }
-        }
         let seen = resolved.definitions().flatten();
         let restricted = seen.filter(|definition| definition.visibility != elf::STV_DEFAULT);
         let visibilities = restricted.map(|d| (id_of(d.by, objects), d.visibility));
@@ -349,10 +370,17 @@ impl<'d> Program<'d> {
             flags: elf::FileFlags(0),
         });
         for (alias, target) in &resolved.aliases {
-            let target = &self.symbols[id_of(*target, &self.objects).at()];
-            let (home, value, size, kind) = (target.home, target.value, target.size, target.kind);
-            let alias = &mut self.symbols[id_of(*alias, &self.objects).at()];
-            (alias.home, alias.value, alias.size, alias.kind) = (home, value, size, kind);
+            let (alias, target) = (id_of(*alias, &self.objects), id_of(*target, &self.objects));
+            let (own, meant) = (self.symbol(alias), self.symbol(target));
+            let (input, object) = (own.input, own.object);
+            self.aliases.insert(
+                alias,
+                Symbol {
+                    input,
+                    object,
+                    ..meant
+                },
+            );
         }
     }
 
@@ -440,38 +468,88 @@ impl<'d> Program<'d> {
         Ok(())
     }
 
-    fn add_symbol(
-        &mut self,
-        object: ObjectId,
-        symbol: &ElfSymbol<'d>,
-        elf: &ElfObject<'d>,
-        ids: &[Option<SectionId>],
-    ) {
-        let home = match symbol.home {
-            Home::Undefined | Home::Common => SymbolHome::Undefined,
-            Home::Absolute => SymbolHome::Absolute,
-            Home::Section(index) => ids[index].map_or(SymbolHome::Discarded, SymbolHome::Section),
+    /// Number of symbols.
+    pub fn symbol_count(&self) -> usize {
+        self.symbol_count
+    }
+
+    /// A symbol.
+    pub fn symbol(&self, id: SymbolId) -> Symbol<'d> {
+        self.symbol_of(self.object_of(id), id)
+    }
+
+    /// A symbol of an object.
+    #[inline]
+    pub fn symbol_of(&self, object: ObjectId, id: SymbolId) -> Symbol<'d> {
+        let own = &self.objects[object.at()];
+        let input = own.elf.symbol((id.0 - own.first_symbol.0) as usize);
+        let (home, value) = match input.home {
+            Home::Undefined => (SymbolHome::Undefined, input.value),
+            Home::Common => match self.commons.get(&id) {
+                Some(section) => (SymbolHome::Section(*section), 0),
+                None => (SymbolHome::Undefined, input.value),
+            },
+            Home::Absolute => match self.aliases.get(&id) {
+                Some(alias) => return *alias,
+                None => (SymbolHome::Absolute, input.value),
+            },
+            Home::Section(index) => {
+                let section = own.sections[index];
+                let home = section.map_or(SymbolHome::Discarded, SymbolHome::Section);
+                (home, input.value)
+            }
         };
-        self.symbols.push(Symbol {
+        Symbol {
+            input,
             object,
-            name: symbol.name,
             home,
-            value: symbol.value,
-            size: symbol.size,
-            kind: symbol.kind,
-            binding: symbol.binding,
-            source: symbol.source.map_or("", |at| elf.symbols[at as usize].name),
-        });
+            value,
+            size: input.size,
+            kind: input.kind,
+        }
+    }
+
+    /// Object of a symbol.
+    fn object_of(&self, symbol: SymbolId) -> ObjectId {
+        let mut object = self.object_of_block[symbol.at() / BLOCK];
+        let next = |object: ObjectId| ObjectId(object.0 + 1);
+        let begins = |object: ObjectId| self.objects.get(object.at()).map(|o| o.first_symbol);
+        while begins(next(object)).is_some_and(|first| first <= symbol) {
+            object = next(object);
+        }
+        object
+    }
+
+    /// Name of the source file that a local symbol's object gives before it.
+    pub fn source_of(&self, symbol: SymbolId) -> &'d str {
+        let object = &self.objects[self.object_of(symbol).at()];
+        let index = symbol.0 - object.first_symbol.0;
+        object.elf.source_of(index as usize).unwrap_or_default()
     }
 
     /// Slice of a symbol.
     pub fn slice_of(&self, symbol: SymbolId) -> SliceId {
-        self.objects[self.symbols[symbol.at()].object.at()].slice
+        self.objects[self.object_of(symbol).at()].slice
     }
 
     /// The symbol that defines what `symbol` means, if anything does.
     pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
-        self.definitions[symbol.at()]
+        self.definition_of(self.object_of(symbol), symbol)
+    }
+
+    /// The symbol that defines what `symbol` of an object means, if anything does.
+    pub fn definition_of(&self, of: ObjectId, symbol: SymbolId) -> Option<SymbolId> {
+        let object = &self.objects[of.at()];
+        match object
+            .resolved
+            .name((symbol.0 - object.first_symbol.0) as usize)
+        {
+            Some(name) => self.slices[object.slice.at()].definitions[name],
+            None => {
+                let home = self.symbol_of(of, symbol).home;
+                (home != SymbolHome::Undefined).then_some(symbol)
+            }
+        }
     }
 
     /// The section, or piece of it, at `offset`, and the offset in that.
@@ -501,7 +579,7 @@ impl<'d> Program<'d> {
 
     /// File that a symbol's definition comes from.
     pub fn file_of(&self, symbol: SymbolId) -> &str {
-        &self.objects[self.symbols[symbol.at()].object.at()].elf.file
+        &self.objects[self.object_of(symbol).at()].elf.file
     }
 
     /// ISA of a slice.
@@ -517,12 +595,15 @@ impl<'d> Program<'d> {
             .map(|(i, s)| (SectionId::next(i), s))
     }
 
-    /// All symbols with their ids.
-    pub fn symbols(&self) -> impl Iterator<Item = (SymbolId, &Symbol<'d>)> {
-        self.symbols
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (SymbolId::next(i), s))
+    /// The symbols with names ([`ElfObject::named`]) and their ids.
+    pub fn named_symbols(&self) -> impl Iterator<Item = (SymbolId, Symbol<'d>)> {
+        let objects = self.objects.iter().enumerate();
+        objects.flat_map(move |(at, object)| {
+            let id = ObjectId::next(at);
+            object
+                .named()
+                .map(move |symbol| (symbol, self.symbol_of(id, symbol)))
+        })
     }
 }
 

@@ -112,7 +112,7 @@ impl Values<'_, '_> {
         let symbol = site.relocation.symbol;
         match site.reference {
             Reference::Place { section, offset }
-                if self.program.symbols[symbol.at()].kind == STT_SECTION =>
+                if self.program.symbol(symbol).kind == STT_SECTION =>
             {
                 self.place(section, offset.wrapping_add(site.addend()))
             }
@@ -381,10 +381,10 @@ impl Values<'_, '_> {
 
 /// What a relocation of a slice refers to, for people: they know functions and variables, not sections and labels.
 pub fn target(program: &Program<'_>, slice: SliceId, relocation: &Relocation) -> Target {
-    let symbol = &program.symbols[relocation.symbol.at()];
+    let symbol = program.symbol(relocation.symbol);
     let definition = program.definition(relocation.symbol);
     let place = definition.and_then(|id| {
-        let definition = &program.symbols[id.at()];
+        let definition = program.symbol(id);
         let SymbolHome::Section(section) = definition.home else {
             return None;
         };
@@ -396,7 +396,7 @@ pub fn target(program: &Program<'_>, slice: SliceId, relocation: &Relocation) ->
         Some(program.place(section, at))
     });
     Target {
-        symbol: symbol.is_named().then(|| symbol.name.to_owned()),
+        symbol: symbol.is_named().then(|| symbol.name().to_owned()),
         place,
     }
 }

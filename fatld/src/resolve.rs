@@ -18,7 +18,7 @@ use crate::options::{Options, SymbolValue};
 use crate::source;
 
 /// A symbol of an object that takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolRef {
     /// Index of the object in [`ResolvedSlice::objects`].
     pub object: usize,
@@ -223,7 +223,7 @@ impl<'d> Resolver<'d> {
             Ok(object) => {
                 let defined = globals(object).filter(|(_, s)| s.home != Home::Undefined);
                 for (_, symbol) in defined {
-                    self.offer(symbol.name, candidate);
+                    self.offer(symbol.name(), candidate);
                 }
             }
             Err(problem) => self.problems.push(problem),
@@ -273,17 +273,17 @@ impl<'d> Resolver<'d> {
                     .for_each(|member| discarded[*member] = true);
             }
         }
-        let first_global = globals(elf).next().map_or(elf.symbols.len(), |(at, _)| at);
+        let first_global = elf.first_global();
         self.objects.push(ResolvedObject {
             elf,
             discarded,
             first_global,
-            names: vec![NO_NAME; elf.symbols.len() - first_global],
+            names: vec![NO_NAME; elf.symbol_count() - first_global],
         });
         for (symbol, found) in globals(elf).filter(|(_, s)| s.home != Home::Undefined) {
             // The definition of a dropped group's section is the first group's.
-            if !self.is_dropped(object, found) {
-                let name = self.define(SymbolRef { object, symbol }, found);
+            if !self.is_dropped(object, &found) {
+                let name = self.define(SymbolRef { object, symbol }, &found);
                 self.objects[object].names[symbol - first_global] = name as u32;
             }
         }
@@ -300,13 +300,13 @@ impl<'d> Resolver<'d> {
     /// Goes on with an object's references, up to one that wants a lazy object.
     fn next_wanted(&mut self, visit: &mut Visit) -> Option<usize> {
         let elf = self.objects[visit.object].elf;
-        while let Some(symbol) = elf.symbols.get(visit.next) {
-            let at = visit.next;
+        while visit.next < elf.symbol_count() {
+            let (at, symbol) = (visit.next, elf.symbol(visit.next));
             visit.next += 1;
-            let refers = is_global(symbol)
-                && (symbol.home == Home::Undefined || self.is_dropped(visit.object, symbol));
+            let refers = is_global(&symbol)
+                && (symbol.home == Home::Undefined || self.is_dropped(visit.object, &symbol));
             if refers {
-                let (name, wanted) = self.refer(symbol);
+                let (name, wanted) = self.refer(&symbol);
                 let object = &mut self.objects[visit.object];
                 object.names[at - object.first_global] = name as u32;
                 if wanted.is_some() {
@@ -320,7 +320,7 @@ impl<'d> Resolver<'d> {
     /// Notes a reference. Returns the name, and the lazy object that the reference wants.
     fn refer(&mut self, symbol: &ElfSymbol<'d>) -> (usize, Option<usize>) {
         let weak = symbol.binding == STB_WEAK;
-        let entry = self.names.entry(symbol.name);
+        let entry = self.names.entry(symbol.name());
         let index = entry.index();
         let name = entry.or_insert(Name::new(Meaning::Undefined { weak }));
         name.constrain(symbol.visibility);
@@ -346,7 +346,7 @@ impl<'d> Resolver<'d> {
             _ => Strength::Strong,
         };
         let new = Meaning::Defined { by, strength };
-        let entry = self.names.entry(symbol.name);
+        let entry = self.names.entry(symbol.name());
         let index = entry.index();
         let name = match entry {
             Entry::Vacant(entry) => entry.insert(Name::new(new)),
@@ -357,7 +357,7 @@ impl<'d> Resolver<'d> {
                         by: old,
                         strength: Strength::Strong,
                     } if strength == Strength::Strong => {
-                        self.duplicates.push((symbol.name, [old, by]));
+                        self.duplicates.push((symbol.name(), [old, by]));
                     }
                     Meaning::Defined { strength: old, .. } if old >= strength => {}
                     _ => name.meaning = new,
@@ -475,7 +475,7 @@ impl<'d> Resolver<'d> {
 
     fn place_of(&self, symbol: SymbolRef) -> Place {
         let object = self.objects[symbol.object].elf;
-        let definition = &object.symbols[symbol.symbol];
+        let definition = object.symbol(symbol.symbol);
         let section = match definition.home {
             Home::Section(index) => object.sections[index].name.to_owned(),
             _ => "symbol table".to_owned(),
@@ -489,10 +489,11 @@ impl<'d> Resolver<'d> {
 }
 
 fn is_global(symbol: &ElfSymbol<'_>) -> bool {
-    symbol.binding != STB_LOCAL && !symbol.name.is_empty()
+    symbol.binding != STB_LOCAL && symbol.has_name()
 }
 
-fn globals<'c, 'd>(object: &'c ElfObject<'d>) -> impl Iterator<Item = (usize, &'c ElfSymbol<'d>)> {
-    let all = object.symbols.iter().enumerate().skip(1);
+fn globals<'d>(object: &ElfObject<'d>) -> impl Iterator<Item = (usize, ElfSymbol<'d>)> {
+    let all = object.first_global()..object.symbol_count();
+    let all = all.map(|index| (index, object.symbol(index)));
     all.filter(|(_, symbol)| is_global(symbol))
 }

@@ -21,7 +21,7 @@ use crate::hash::{HashMap, HashSet};
 use crate::ids::{GateId, ObjectId, SectionId, SliceId, SymbolId};
 use crate::layout::{Item, OutputSection};
 use crate::pair::Pairing;
-use crate::program::{Program, SectionKind, Symbol, SymbolHome};
+use crate::program::{Object, Program, SectionKind, Symbol, SymbolHome};
 use crate::relocate::Values;
 
 /// Prefix of the symbols that name gates in views, where the plain name is the code's.
@@ -170,13 +170,13 @@ impl<'a, 'd> Table<'a, 'd> {
     }
 
     fn collect_slice(&mut self, slice: SliceId) {
-        let own = self.own_symbols(slice, |_, symbol| !symbol.name.starts_with(".L"));
+        let own = self.own_symbols(slice, |_, symbol| !symbol.name().starts_with(".L"));
         let program = self.values.program;
         // What no other module may see is local in a linked file (gABI, Symbol Visibility).
         let visibilities = &program.slices[slice.at()].visibilities;
         let is_local = |id: &SymbolId| {
             let visibility = visibilities.get(id);
-            program.symbols[id.at()].is_local()
+            program.symbol(*id).is_local()
                 || visibility.is_some_and(|v| matches!(*v, elf::STV_HIDDEN | elf::STV_INTERNAL))
         };
         let (local, global): (Vec<_>, Vec<_>) = own.into_iter().partition(is_local);
@@ -196,10 +196,10 @@ impl<'a, 'd> Table<'a, 'd> {
     ) -> Vec<SymbolId> {
         let program = self.values.program;
         let objects = self.homes.objects(program, slice);
-        let found = objects.flat_map_iter(|range| {
-            range.filter(|id| {
-                let symbol = &program.symbols[id.at()];
-                self.is_present(*id, symbol) && wanted(*id, symbol)
+        let found = objects.flat_map_iter(|object| {
+            object.named().filter(|id| {
+                let symbol = program.symbol(*id);
+                self.is_present(*id, &symbol) && wanted(*id, &symbol)
             })
         });
         found.collect()
@@ -208,7 +208,7 @@ impl<'a, 'd> Table<'a, 'd> {
     /// It is defined in the output: a global one by this definition.
     fn is_present(&self, id: SymbolId, symbol: &Symbol<'_>) -> bool {
         let program = self.values.program;
-        if symbol.name.is_empty() || symbol.kind == elf::STT_SECTION {
+        if symbol.name().is_empty() || symbol.kind == elf::STT_SECTION {
             return false;
         }
         let is_there = match symbol.home {
@@ -226,9 +226,9 @@ impl<'a, 'd> Table<'a, 'd> {
     fn add_undefined(&mut self, slice: SliceId) {
         let program = self.values.program;
         let objects = self.homes.objects(program, slice);
-        let undefined = objects.flat_map_iter(|range| {
-            range.filter(|id| {
-                let symbol = &program.symbols[id.at()];
+        let undefined = objects.flat_map_iter(|object| {
+            object.named().filter(|id| {
+                let symbol = program.symbol(*id);
                 symbol.home == SymbolHome::Undefined
                     && symbol.is_named()
                     && !symbol.is_local()
@@ -238,14 +238,14 @@ impl<'a, 'd> Table<'a, 'd> {
         let undefined: Vec<SymbolId> = undefined.collect();
         let mut seen = HashSet::default();
         for id in undefined {
-            let symbol = &program.symbols[id.at()];
-            if !seen.insert(symbol.name) {
+            let symbol = program.symbol(id);
+            if !seen.insert(symbol.name()) {
                 continue;
             }
-            if let Some(reference) = gc::defined(self.collections, symbol.name, slice) {
+            if let Some(reference) = gc::defined(self.collections, symbol.name(), slice) {
                 self.entries.push(Entry::Defined(self.defined.len() as u32));
                 self.defined.push((id, reference));
-            } else if symbol.binding == elf::STB_WEAK {
+            } else if symbol.binding() == elf::STB_WEAK {
                 self.entries.push(Entry::Own(id));
             }
         }
@@ -279,11 +279,9 @@ impl<'a, 'd> Table<'a, 'd> {
             self.pairing.entities[function.at()].name
         };
         match entry {
-            Entry::Own(id) => program.symbols[id.at()].name.into(),
+            Entry::Own(id) => program.symbol(id).name().into(),
             Entry::Isa(slice) => program.isa(slice).name().into(),
-            Entry::Defined(at) => program.symbols[self.defined[at as usize].0.at()]
-                .name
-                .into(),
+            Entry::Defined(at) => program.symbol(self.defined[at as usize].0).name().into(),
             Entry::Gate(gate) if self.scope == Scope::Image => function(gate).into(),
             Entry::Gate(gate) => format!("{GATE_PREFIX}{}", function(gate)).into(),
             // By the name of the function.
@@ -370,7 +368,7 @@ impl<'a, 'd> Table<'a, 'd> {
         let Values {
             layout, program, ..
         } = self.values;
-        let symbol = &program.symbols[id.at()];
+        let symbol = program.symbol(id);
         let home = match symbol.home {
             SymbolHome::Section(section) => {
                 let (section, _) = program.locate(section, symbol.value as i64);
@@ -383,13 +381,13 @@ impl<'a, 'd> Table<'a, 'd> {
         let kind = match symbol.kind {
             STT_COMMON => STT_OBJECT,
             // Assemblers leave it open what a label is; for data it does not matter to anyone.
-            STT_NOTYPE if self.scope == Scope::Image && !is_code(program, symbol) => STT_OBJECT,
+            STT_NOTYPE if self.scope == Scope::Image && !is_code(program, &symbol) => STT_OBJECT,
             kind => kind,
         };
         let binding = if local {
             elf::STB_LOCAL
         } else {
-            symbol.binding
+            symbol.binding()
         };
         let address = layout.symbol_address(program, id).unwrap_or_default();
         // The value of a thread-local symbol is its offset in the segment (gABI, Thread-Local Storage).
@@ -517,34 +515,14 @@ impl Homes {
         self.objects[object.at()]
     }
 
-    /// The symbols of each object of a slice that has a part in the output.
+    /// The symbols with names of each object of a slice that has a part in the output.
     fn objects<'p>(
         &'p self,
         program: &'p Program<'_>,
         slice: SliceId,
-    ) -> impl IndexedParallelIterator<Item = SymbolIds> + 'p {
-        program
-            .objects
-            .par_iter()
-            .enumerate()
-            .map(move |(at, object)| {
-                let count = match self.objects[at] && object.slice == slice {
-                    true => object.elf.symbols.len() as u32,
-                    false => 0,
-                };
-                let first = object.first_symbol.0;
-                SymbolIds(first..first + count)
-            })
-    }
-}
-
-/// Ids in a row.
-struct SymbolIds(Range<u32>);
-
-impl Iterator for SymbolIds {
-    type Item = SymbolId;
-
-    fn next(&mut self) -> Option<SymbolId> {
-        self.0.next().map(SymbolId)
+    ) -> impl ParallelIterator<Item = &'p Object<'p>> {
+        let objects = program.objects.par_iter().enumerate();
+        let own = objects.filter(move |(at, object)| self.objects[*at] && object.slice == slice);
+        own.map(|(_, object)| object)
     }
 }

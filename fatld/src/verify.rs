@@ -151,7 +151,7 @@ impl Verifier<'_, '_> {
         data.find_map(|symbol| {
             let entity = pairing.entity(*symbol)?;
             let definitions = &pairing.entities[entity.at()].definitions;
-            let size = |slice: SliceId| Some(program.symbols[definitions[slice.at()]?.at()].size);
+            let size = |slice: SliceId| Some(program.symbol(definitions[slice.at()]?).size);
             (size(a)? != size(b)?).then_some(entity)
         })
     }
@@ -180,7 +180,7 @@ impl Verifier<'_, '_> {
         let entity = &pairing.entities[entity.at()];
         let defined = entity.definitions.iter().flatten();
         let sides = defined.map(|symbol| {
-            let value = format!("{} bytes", program.symbols[symbol.at()].size);
+            let value = format!("{} bytes", program.symbol(*symbol).size);
             let slice = program.slice_of(*symbol);
             self.view(slice, program.file_of(*symbol), value, Some(*symbol))
         });
@@ -226,7 +226,7 @@ impl Verifier<'_, '_> {
         let mut data = sides.iter().filter_map(|s| self.datum_at(s.slice, at));
         let symbol = data
             .next()
-            .map_or("?", |(symbol, _)| program.symbols[symbol.at()].name);
+            .map_or("?", |(symbol, _)| program.symbol(symbol).name());
         Problem::Mismatch {
             symbol: symbol.to_owned(),
             what,
@@ -248,7 +248,7 @@ impl Verifier<'_, '_> {
     /// The datum at an offset of the cluster, and its first byte.
     fn datum_at(&self, slice: SliceId, at: u64) -> Option<(SymbolId, u64)> {
         let (section, start) = self.member_at(slice, at)?;
-        let symbol = |id: &SymbolId| &self.context.program.symbols[id.at()];
+        let symbol = |id: &SymbolId| self.context.program.symbol(*id);
         let data = self.context.clusters.data(section).iter();
         let found = data
             .filter(|id| start + symbol(id).value <= at)
@@ -260,7 +260,7 @@ impl Verifier<'_, '_> {
         let Some((_, relocation, meaning)) = side.addresses.iter().find(|(a, ..)| *a == at) else {
             return format!("at {at:#x}: a number");
         };
-        let symbol = demangle(self.context.program.symbols[relocation.symbol.at()].name);
+        let symbol = demangle(self.context.program.symbol(relocation.symbol).name());
         let own = if matches!(meaning, Meaning::Own(..)) {
             ", which only this ISA has"
         } else {
@@ -276,7 +276,7 @@ impl Verifier<'_, '_> {
     fn show(&self, side: &Side, at: u64) -> String {
         let datum = self.datum_at(side.slice, at);
         let (start, size) = datum.map_or((0, u64::MAX), |(id, start)| {
-            (start, self.context.program.symbols[id.at()].size)
+            (start, self.context.program.symbol(id).size)
         });
         let (from, len) = if size <= SHOWN_BYTES {
             (start, size)

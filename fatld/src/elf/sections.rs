@@ -6,7 +6,7 @@ use object::{LittleEndian as LE, SectionIndex};
 
 use super::compressed::compression;
 use super::strings::Strings;
-use super::{ElfGroup, ElfSection, ElfSymbol, Header, MAX_SECTION, Source};
+use super::{ElfGroup, ElfObject, ElfSection, Header, MAX_SECTION, Source};
 use crate::error::Problem;
 
 /// Largest alignment: every section may need as much padding in the output, which no input pays for.
@@ -124,9 +124,9 @@ pub(super) fn attach(
 /// COMDAT groups. A section is in one group at most, be it COMDAT or not.
 pub(super) fn groups<'d>(
     source: &Source<'_, 'd>,
-    sections: &[ElfSection<'d>],
-    symbols: &[ElfSymbol<'d>],
+    object: &ElfObject<'d>,
 ) -> Result<Vec<ElfGroup<'d>>, Problem> {
+    let sections = &object.sections;
     let mut groups = Vec::new();
     let mut group_of = Vec::new();
     let all = sections.iter().enumerate();
@@ -136,8 +136,10 @@ pub(super) fn groups<'d>(
         };
         let header = source.table.section(SectionIndex(index));
         let header = header.map_err(|e| bad(0, e.to_string()))?;
-        let signature = symbols.get(header.sh_info(LE) as usize);
-        let signature = signature.ok_or_else(|| bad(0, "a symbol that names the group".into()))?;
+        let signature = header.sh_info(LE) as usize;
+        if signature >= object.symbol_count() {
+            return Err(bad(0, "a symbol that names the group".into()));
+        }
         let mut words = section.data.chunks_exact(4);
         let mut words = words
             .by_ref()
@@ -166,7 +168,7 @@ pub(super) fn groups<'d>(
         }
         if flags.contains(elf::GRP_COMDAT) {
             groups.push(ElfGroup {
-                signature: signature.name,
+                signature: object.symbol(signature).name(),
                 members,
             });
         }

@@ -39,4 +39,9 @@ impl<'d> Strings<'d> {
         self.left = left.ok_or("names that are not shared beyond measure")?;
         Ok(&rest[..len])
     }
+
+    /// All names: one starts at its offset and ends with a zero.
+    pub(super) fn text(&self) -> &'d str {
+        self.text
+    }
 }

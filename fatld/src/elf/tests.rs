@@ -138,7 +138,7 @@ fn a_sound_file_is_taken_as_it_is() {
         (object.groups[0].signature, &object.groups[0].members[..]),
         ("a name", &[2][..])
     );
-    let homes: Vec<_> = object.symbols.iter().map(|s| (s.name, s.home)).collect();
+    let homes: Vec<_> = object.symbols().map(|s| (s.name(), s.home)).collect();
     let expected = [
         ("", Home::Undefined),
         ("a name", Home::Section(2)),
@@ -146,7 +146,7 @@ fn a_sound_file_is_taken_as_it_is() {
         (".text", Home::Section(2)),
     ];
     assert_eq!(homes, expected);
-    assert_eq!(object.symbols[1].binding, elf::STB_GNU_UNIQUE);
+    assert_eq!(object.symbol(1).binding, elf::STB_GNU_UNIQUE);
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn more_sections_than_sixteen_bits_can_count() {
     let bytes = file(NAMES, &sections);
     let object = read_file(&bytes).expect("sound");
     assert_eq!(object.sections.len(), count + 4);
-    assert_eq!(object.symbols[1].home, Home::Section(last as usize));
+    assert_eq!(object.symbol(1).home, Home::Section(last as usize));
 }
 
 #[test]

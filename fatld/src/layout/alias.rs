@@ -67,7 +67,7 @@ fn functions(inputs: Inputs<'_, '_>) -> HashMap<SectionId, EntityId> {
             let Some(code) = inputs.pairing.code(id, slice) else {
                 continue;
             };
-            let symbol = &inputs.program.symbols[code.at()];
+            let symbol = inputs.program.symbol(code);
             if let (SymbolHome::Section(section), 0) = (symbol.home, symbol.value) {
                 let known = found.entry(section).or_insert(id);
                 if taken(&id) && !taken(known) {

@@ -195,7 +195,7 @@ impl Layout {
 
     /// Address of a symbol's definition.
     pub fn symbol_address(&self, program: &Program<'_>, symbol: SymbolId) -> Option<u64> {
-        let found = &program.symbols[symbol.at()];
+        let found = program.symbol(symbol);
         match found.home {
             SymbolHome::Section(section) => {
                 let (section, offset) = program.locate(section, found.value as i64);
@@ -209,7 +209,7 @@ impl Layout {
 
     /// Bytes of a symbol's definition.
     pub fn symbol_size(&self, program: &Program<'_>, symbol: SymbolId) -> u64 {
-        let found = &program.symbols[symbol.at()];
+        let found = program.symbol(symbol);
         match found.home {
             SymbolHome::Section(section) => {
                 let end = found.value.saturating_add(found.size) as i64;

@@ -171,7 +171,7 @@ impl Planner<'_, '_> {
     fn collect_symbols(&mut self) {
         let (program, live) = (self.inputs.program, self.inputs.live);
         for (id, symbol) in program
-            .symbols()
+            .named_symbols()
             .filter(|(_, s)| s.kind == STT_FUNC && s.is_named())
         {
             let SymbolHome::Section(section) = symbol.home else {
@@ -182,7 +182,7 @@ impl Planner<'_, '_> {
             {
                 let table = &mut self.plan.symbols[program.slice_of(id).at()];
                 table.functions.push(id);
-                table.names_size += symbol.name.len() as u64 + 1;
+                table.names_size += symbol.name().len() as u64 + 1;
             }
         }
     }

@@ -314,7 +314,7 @@ impl<'a> Collector<'a> {
     }
 
     fn is_live(&self, symbol: SymbolId) -> bool {
-        let found = &self.program().symbols[symbol.at()];
+        let found = self.program().symbol(symbol);
         let SymbolHome::Section(section) = found.home else {
             return false;
         };
@@ -345,7 +345,7 @@ impl<'a> Collector<'a> {
             let elements = elements.map(|(code, slice)| match code {
                 Some(code) => Element {
                     address: self.address(*code).unwrap_or(Address(0)),
-                    symbol: Some(self.program().symbols[code.at()].name),
+                    symbol: Some(self.program().symbol(*code).name()),
                 },
                 None => Element {
                     address: Address(values.layout.traps[&(slice, gate)]),
@@ -393,7 +393,7 @@ impl<'a> Collector<'a> {
                 if entity.definitions.iter().flatten().next() != Some(symbol) {
                     continue;
                 }
-                let found = &self.program().symbols[symbol.at()];
+                let found = self.program().symbol(*symbol);
                 let files = entity.definitions.iter();
                 data.push(SharedDatum {
                     address: Address(address + start + found.value),
@@ -439,10 +439,15 @@ impl<'a> Collector<'a> {
         if symbols.is_empty() {
             data.push(row(address, section.size, section.name.to_owned(), None));
         }
-        let symbols = symbols.iter().map(|id| &self.program().symbols[id.at()]);
+        let symbols = symbols.iter().map(|id| self.program().symbol(*id));
         data.extend(symbols.map(|symbol| {
-            let name = demangle(symbol.name);
-            row(address + symbol.value, symbol.size, name, Some(symbol.name))
+            let name = demangle(symbol.name());
+            row(
+                address + symbol.value,
+                symbol.size,
+                name,
+                Some(symbol.name()),
+            )
         }));
     }
 

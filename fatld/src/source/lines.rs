@@ -77,7 +77,7 @@ fn relocated<'d>(object: &ElfObject<'d>, isa: &dyn Isa, index: usize) -> Option<
         if rule.expression.is_mark() {
             continue;
         }
-        let symbol = &object.symbols[relocation.symbol];
+        let symbol = object.symbol(relocation.symbol);
         let start = match symbol.home {
             Home::Section(home) if object.sections[home].flags.contains(elf::SHF_ALLOC) => {
                 base(home)?.wrapping_add(symbol.value)

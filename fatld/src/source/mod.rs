@@ -61,7 +61,7 @@ pub fn declarations(definitions: &[Definition<'_>]) -> Vec<Option<SourceLine>> {
 }
 
 fn wanted<'a>(definition: &Definition<'a>) -> abi_check::Definition<'a> {
-    let symbol = &definition.object.symbols[definition.symbol];
+    let symbol = &definition.object.symbol(definition.symbol);
     let location = match symbol.home {
         Home::Section(section) => Some(Location::Section {
             section,
@@ -71,7 +71,7 @@ fn wanted<'a>(definition: &Definition<'a>) -> abi_check::Definition<'a> {
         Home::Common | Home::Undefined => None,
     };
     abi_check::Definition {
-        name: symbol.name,
+        name: symbol.name(),
         location,
     }
 }
@@ -93,7 +93,7 @@ pub fn declare(program: &Program<'_>, mut problems: Vec<Problem>) -> Vec<Problem
 }
 
 fn definition<'a>(program: &Program<'a>, symbol: SymbolId) -> Definition<'a> {
-    let object = &program.objects[program.symbols[symbol.at()].object.at()];
+    let object = &program.objects[program.symbol(symbol).object.at()];
     Definition {
         object: object.elf,
         data: object.data,
@@ -172,7 +172,7 @@ impl Owner<'_> {
             let source = spot.and_then(|_| rows.next().flatten());
             let symbol = spot.and_then(|spot| parts.container(spot));
             let part_of = symbol.map(|symbol| {
-                let name = object.symbols[symbol].name.to_owned();
+                let name = object.symbol(symbol).name().to_owned();
                 if parts.is_code(symbol) {
                     return Container::Function(name);
                 }

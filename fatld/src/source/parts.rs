@@ -28,15 +28,15 @@ impl<'a, 'd> Parts<'a, 'd> {
             sections.entry(section.name).or_default().push(index);
         }
         let mut symbols: HashMap<_, Vec<_>> = HashMap::new();
-        for (index, symbol) in object.symbols.iter().enumerate() {
+        for (index, symbol) in object.symbols().enumerate() {
             if let Home::Section(home) = symbol.home
-                && is_named(symbol)
+                && is_named(&symbol)
             {
                 symbols.entry(home).or_default().push(index);
             }
         }
         for symbols in symbols.values_mut() {
-            symbols.sort_by_key(|at| object.symbols[*at].value);
+            symbols.sort_by_key(|at| object.symbol(*at).value);
         }
         Self {
             object,
@@ -59,7 +59,7 @@ impl<'a, 'd> Parts<'a, 'd> {
     /// The symbol of the function or variable that contains a byte.
     pub fn container(&self, (section, offset): Spot) -> Option<usize> {
         let symbols = self.symbols.get(&section)?;
-        let symbol = |at: &usize| &self.object.symbols[*at];
+        let symbol = |at: &usize| self.object.symbol(*at);
         let before = symbols.partition_point(|at| symbol(at).value <= offset);
         let nearest = symbols[..before].iter().rev().take(MAX_NESTED);
         let inside = nearest
@@ -72,12 +72,12 @@ impl<'a, 'd> Parts<'a, 'd> {
                 symbol.value,
             )
         };
-        inside.copied().max_by_key(|at| rank(symbol(at)))
+        inside.copied().max_by_key(|at| rank(&symbol(at)))
     }
 
     /// The symbol is in instructions.
     pub fn is_code(&self, symbol: usize) -> bool {
-        match self.object.symbols[symbol].home {
+        match self.object.symbol(symbol).home {
             Home::Section(home) => self.object.sections[home]
                 .flags
                 .contains(elf::SHF_EXECINSTR),
@@ -88,8 +88,8 @@ impl<'a, 'd> Parts<'a, 'd> {
 
 /// People gave it the name: `.L…` and `$x` are an assembler's.
 pub fn is_named(symbol: &ElfSymbol<'_>) -> bool {
-    !symbol.name.is_empty()
-        && !symbol.name.starts_with(".L")
-        && !symbol.name.starts_with('$')
+    !symbol.name().is_empty()
+        && !symbol.name().starts_with(".L")
+        && !symbol.name().starts_with('$')
         && !matches!(symbol.kind, elf::STT_SECTION | elf::STT_FILE)
 }

@@ -87,10 +87,10 @@ impl DefinedIn<'_> {
 /// Goes through the symbols that the objects of a slice define, and those that archives could add.
 fn each_definition<'a>(slice: &'a Inputs<'_>, mut visit: impl FnMut(Definition<'a>)) {
     for object in slice.objects() {
-        for symbol in object.symbols.iter().skip(1) {
-            if symbol.home != Home::Undefined && is_named(symbol) {
+        for symbol in object.symbols().skip(1) {
+            if symbol.home != Home::Undefined && is_named(&symbol) {
                 visit(Definition {
-                    name: symbol.name,
+                    name: symbol.name(),
                     is_local: symbol.binding == STB_LOCAL,
                     file: DefinedIn::Object(&object.file),
                 });
