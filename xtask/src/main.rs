@@ -42,7 +42,7 @@ enum Subcommands {
     /// Measure what users wait for
     #[command(subcommand)]
     Bench(Bench),
-    /// Link damaged inputs: none may crash the linker or make it hang
+    /// Read and link damaged inputs: none may crash the linker or make it hang
     #[command(subcommand)]
     Fuzz(Fuzz),
 }
@@ -57,6 +57,8 @@ enum Bench {
 enum Fuzz {
     /// Link seeded mutants of inputs of every kind and ISA, each under a limit of time and memory
     Link(fuzz::Options),
+    /// Damage what is read where coverage leads: objects, archives, images, command lines, debug information
+    Readers(fuzz::readers::Options),
     /// Link some of them in this process
     #[command(hide = true)]
     Worker(fuzz::worker::Arguments),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Subcommands::Test => test::run(),
         Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
         Subcommands::Fuzz(Fuzz::Link(options)) => fuzz::link(&options),
+        Subcommands::Fuzz(Fuzz::Readers(options)) => fuzz::readers::run(&options),
         Subcommands::Fuzz(Fuzz::Worker(arguments)) => fuzz::worker::run(&arguments),
     };
     match result {

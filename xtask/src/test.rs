@@ -26,7 +26,8 @@ pub fn run() -> Result<(), Error> {
         let status = cargo(arguments)?;
         failed = failed.or((!status.success()).then_some(status));
     }
-    let fuzz = fuzz::link(&fuzz::Options::quick());
+    let fuzz = fuzz::link(&fuzz::Options::quick())
+        .and_then(|()| fuzz::readers::run(&fuzz::readers::Options::quick()));
     say("demo check");
     let demo = demo::check(None);
     let Some(status) = failed else {

@@ -2,8 +2,10 @@
 //!
 //! Every fixture links, undamaged, without a word; the run begins by making sure of it.
 
+use std::path::Path;
 use std::process::Command;
 
+use super::{system, worker};
 use crate::error::Error;
 
 /// What is done with a fixture.
@@ -190,8 +192,26 @@ pub fn all() -> Vec<Fixture> {
 
 const IMAGE: &str = "sound.fat";
 
+/// Makes the files of all fixtures in a folder, and makes sure of them.
+pub fn make_in(folder: &Path) -> Result<(), Error> {
+    // Messages and response files name the fixtures as they stand in their folder.
+    let back = std::env::current_dir().map_err(system("find the folder"))?;
+    std::env::set_current_dir(folder).map_err(system("enter the folder"))?;
+    let made = make().and_then(|()| check_sound());
+    std::env::set_current_dir(back).map_err(system("leave the folder"))?;
+    made
+}
+
+/// Every fixture links as it is: otherwise a refusal of its mutants would tell nothing.
+fn check_sound() -> Result<(), Error> {
+    all().iter().try_for_each(|fixture| {
+        let program = format!("the link of the fixture `{}`", fixture.name);
+        worker::work(fixture).map_err(|refusal| tool(&program, refusal.to_string()))
+    })
+}
+
 /// Makes the files of all fixtures in the current folder.
-pub fn make() -> Result<(), Error> {
+fn make() -> Result<(), Error> {
     for (isa, gcc, flags) in COMPILERS {
         for (name, source, debug) in [
             ("start", START, "-g0"),
@@ -214,7 +234,7 @@ pub fn make() -> Result<(), Error> {
     write(RESPONSE, response.trim_start_matches("# objects\n"))?;
     let image = all().into_iter().find(|fixture| fixture.name == "fat");
     let arguments = image.map(|fixture| fixture.arguments).unwrap_or_default();
-    super::worker::link(&arguments, IMAGE).map_err(|error| tool("fatld", error.to_string()))
+    worker::link(&arguments, IMAGE).map_err(|error| tool("fatld", error.to_string()))
 }
 
 fn write(name: &str, text: &str) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! one that crashes, hangs or wants too much memory costs that process and is reported with the line that repeats it.
 
 mod fixtures;
+pub mod readers;
 pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,14 +116,9 @@ pub fn link(options: &Options) -> Result<(), Error> {
     let sound = options.keep.clone().unwrap_or(folder.path().join("sound"));
     std::fs::create_dir_all(&sound).map_err(system("make a folder"))?;
     let sound = sound.canonicalize().map_err(system("find the folder"))?;
-    // Messages and response files name the fixtures as they stand in their folder.
-    let back = std::env::current_dir().map_err(system("find the folder"))?;
-    std::env::set_current_dir(&sound).map_err(system("enter the folder"))?;
     step("Compiling the fixtures", || {
-        fixtures::make().map(|()| ((), String::new()))
+        fixtures::make_in(&sound).map(|()| ((), String::new()))
     })?;
-    check_sound()?;
-    std::env::set_current_dir(back).map_err(system("leave the folder"))?;
     let report = Mutex::new(Report::default());
     let batches = Mutex::new((0..options.mutants).step_by(BATCH as usize));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -185,17 +181,6 @@ impl Report {
 
 fn system(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::System { doing, source }
-}
-
-/// Every fixture links as it is: otherwise a refusal of its mutants would tell nothing.
-fn check_sound() -> Result<(), Error> {
-    for fixture in fixtures::all() {
-        worker::work(&fixture).map_err(|refusal| Error::Tool {
-            program: format!("the link of the fixture `{}`", fixture.name),
-            said: refusal.to_string(),
-        })?;
-    }
-    Ok(())
 }
 
 /// Takes batches until none is left.
