@@ -195,6 +195,10 @@ impl<'a, 'd> Debug<'a, 'd> {
         };
         let mut problems = Vec::new();
         for relocation in relocations {
+            let relocation = match relocation {
+                Ok(relocation) => relocation,
+                Err(problem) => return vec![problem],
+            };
             let start = relocation.offset as usize;
             let place = base + relocation.offset;
             let rest = &mut bytes[start..];
@@ -211,7 +215,7 @@ impl<'a, 'd> Debug<'a, 'd> {
         rest: &mut [u8],
     ) -> Result<(), Problem> {
         let (section, rule) = (&self.values.program.sections[id.at()], relocation.rule);
-        let sum = self.sum(relocation);
+        let sum = self.sum(section.object, relocation);
         let value = match (rule.expression, sum) {
             (expression, _) if expression.is_mark() => return Ok(()),
             (Expression::Value(Operand::Symbol, Origin::Zero), Sum::There(value)) => {
@@ -260,16 +264,15 @@ impl<'a, 'd> Debug<'a, 'd> {
         })
     }
 
-    /// `S + A`
-    fn sum(&self, relocation: &Relocation) -> Sum {
+    /// `S + A` of a relocation of an object.
+    fn sum(&self, object: ObjectId, relocation: &Relocation) -> Sum {
         let Values {
             program, layout, ..
         } = self.values;
         let gone = Sum::Gone(relocation.addend as u64);
-        let Some(id) = program.definition(relocation.symbol) else {
+        let Some(symbol) = program.meaning_of(object, relocation.symbol) else {
             return gone;
         };
-        let symbol = program.symbol(id);
         let section = match symbol.home {
             SymbolHome::Section(section) => section,
             SymbolHome::Absolute => {

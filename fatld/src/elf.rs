@@ -73,8 +73,10 @@ pub struct ElfSection<'d> {
 /// A symbol.
 #[derive(Clone, Copy, Debug)]
 pub struct ElfSymbol<'d> {
-    /// The name, and behind a zero what else stands in its string table.
-    name: &'d str,
+    /// Its string table, or only its name: few who ask for a symbol look there.
+    names: &'d str,
+    /// Where the name begins, which ends with a zero.
+    name_at: usize,
     /// Where it is defined.
     pub home: Home,
     /// `st_value`.
@@ -90,20 +92,26 @@ pub struct ElfSymbol<'d> {
 }
 
 impl<'d> ElfSymbol<'d> {
+    /// Its name and what else stands behind it.
+    fn name_and_more(&self) -> &'d str {
+        &self.names[self.name_at..]
+    }
+
     /// Its name is not empty.
     pub fn has_name(&self) -> bool {
-        !self.name.is_empty() && !self.name.starts_with('\0')
+        !matches!(self.name_and_more().as_bytes(), [] | [0, ..])
     }
 
     /// Its name begins so.
     pub fn name_starts_with(&self, prefix: &str) -> bool {
-        self.name.starts_with(prefix)
+        self.name_and_more().starts_with(prefix)
     }
 
     /// Its name; that of the section for a section symbol.
     pub fn name(&self) -> &'d str {
-        let end = memchr::memchr(0, self.name.as_bytes());
-        end.map_or(self.name, |end| &self.name[..end])
+        let text = self.name_and_more();
+        let end = memchr::memchr(0, text.as_bytes());
+        end.map_or(text, |end| &text[..end])
     }
 }
 
@@ -283,7 +291,8 @@ impl<'d> ElfObject<'d> {
     /// An object without sections, of names and the addresses of those that are defined.
     pub fn of_command_line(symbols: impl Iterator<Item = (&'d str, Option<u64>)>) -> Self {
         let global = |(name, value): (&'d str, Option<u64>)| ElfSymbol {
-            name,
+            names: name,
+            name_at: 0,
             home: value.map_or(Home::Undefined, |_| Home::Absolute),
             value: value.unwrap_or_default(),
             size: 0,

@@ -257,10 +257,8 @@ impl<'d> Marker<'_, 'd> {
             return Reference::Nothing;
         }
         let symbol = program.symbol_of(object, relocation.symbol);
-        let definition = match program.definition_of(object, relocation.symbol) {
-            Some(own) if own == relocation.symbol => symbol,
-            Some(other) => program.symbol(other),
-            None => return self.without_definition(from, relocation),
+        let Some(definition) = program.meaning_of(object, relocation.symbol) else {
+            return self.without_definition(from, relocation);
         };
         if definition.kind == STT_GNU_IFUNC {
             self.problems.push(Problem::Unsupported {

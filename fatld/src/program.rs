@@ -396,7 +396,7 @@ impl<'d> Program<'d> {
         let relocations = match kind {
             // Views read these on their own: most links have no use for them.
             SectionKind::Debug => Vec::new(),
-            _ => relocations(isa, elf, index, first_symbol)?,
+            _ => relocations(isa, elf, index, first_symbol)?.collect::<Result<_, _>>()?,
         };
         let mergeable = input.flags.contains(elf::SHF_MERGE) && kind == SectionKind::ReadOnly;
         let whole = SectionId::next(self.sections.len());
@@ -534,11 +534,7 @@ impl<'d> Program<'d> {
 
     /// The symbol that defines what `symbol` means, if anything does.
     pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
-        self.definition_of(self.object_of(symbol), symbol)
-    }
-
-    /// The symbol that defines what `symbol` of an object means, if anything does.
-    pub fn definition_of(&self, of: ObjectId, symbol: SymbolId) -> Option<SymbolId> {
+        let of = self.object_of(symbol);
         let object = &self.objects[of.at()];
         match object
             .resolved
@@ -548,6 +544,24 @@ impl<'d> Program<'d> {
             None => {
                 let home = self.symbol_of(of, symbol).home;
                 (home != SymbolHome::Undefined).then_some(symbol)
+            }
+        }
+    }
+
+    /// What a symbol of an object means: the symbol that defines it, if anything does.
+    #[inline]
+    pub fn meaning_of(&self, of: ObjectId, symbol: SymbolId) -> Option<Symbol<'d>> {
+        let object = &self.objects[of.at()];
+        match object
+            .resolved
+            .name((symbol.0 - object.first_symbol.0) as usize)
+        {
+            Some(name) => {
+                self.slices[object.slice.at()].definitions[name].map(|id| self.symbol(id))
+            }
+            None => {
+                let own = self.symbol_of(of, symbol);
+                (own.home != SymbolHome::Undefined).then_some(own)
             }
         }
     }
@@ -631,20 +645,29 @@ impl<'d> Section<'d> {
 }
 
 /// The relocations of a section, with their rules.
-pub fn relocations(
+pub fn relocations<'e>(
     isa: &'static dyn Isa,
-    elf: &ElfObject<'_>,
+    elf: &'e ElfObject<'_>,
     index: usize,
     first_symbol: SymbolId,
-) -> Result<Vec<Relocation>, Problem> {
+) -> Result<impl Iterator<Item = Result<Relocation, Problem>> + use<'e>, Problem> {
     let section = &elf.sections[index];
-    let place = |offset| Place {
+    let place = move |offset| Place {
         file: elf.file.clone(),
         section: crate::elf::shown(section.name).to_owned(),
         offset,
     };
-    let known = elf.relocations(index)?.map(|r| {
-        let rule = isa.rule(r.kind).ok_or_else(|| Problem::Unsupported {
+    // Most relocations are of one type, or of two in turn.
+    let mut recent: [Option<&'static Rule>; 2] = [None; 2];
+    let mut rule_of = move |kind: elf::RelocationType| {
+        let known = recent.iter().flatten().find(|rule| rule.raw == kind.0);
+        known.copied().or_else(|| {
+            recent = [isa.rule(kind), recent[0]];
+            recent[0]
+        })
+    };
+    Ok(elf.relocations(index)?.map(move |r| {
+        let rule = rule_of(r.kind).ok_or_else(|| Problem::Unsupported {
             place: place(r.offset),
             what: format!("relocation type {} of {}", r.kind, isa.name()),
         })?;
@@ -667,6 +690,5 @@ pub fn relocations(
             symbol,
             addend: r.addend,
         })
-    });
-    known.collect()
+    }))
 }

@@ -44,8 +44,7 @@ impl<'d> ElfObject<'d> {
                 let symbol = &table.symbols()[index];
                 // Was checked when the file was read.
                 let home = home(table, index, symbol).unwrap_or(Home::Undefined);
-                let name = &names[symbol.st_name(LE) as usize..];
-                decode(symbol, home, name, &self.sections)
+                decode(symbol, home, names, &self.sections)
             }
         }
     }
@@ -79,18 +78,21 @@ impl<'d> ElfObject<'d> {
 fn decode<'d>(
     symbol: &elf::Sym64<LE>,
     home: Home,
-    name: &'d str,
+    names: &'d str,
     sections: &[ElfSection<'d>],
 ) -> ElfSymbol<'d> {
-    let kind = symbol.st_type();
-    let name = match home {
-        Home::Section(home) if kind == elf::STT_SECTION && name.starts_with('\0') => {
-            sections[home].name
+    let (kind, name_at) = (symbol.st_type(), symbol.st_name(LE) as usize);
+    let (names, name_at) = match home {
+        Home::Section(home)
+            if kind == elf::STT_SECTION && (name_at == 0 || names[name_at..].starts_with('\0')) =>
+        {
+            (sections[home].name, 0)
         }
-        _ => name,
+        _ => (names, name_at),
     };
     ElfSymbol {
-        name,
+        names,
+        name_at,
         home,
         value: symbol.st_value(LE),
         size: symbol.st_size(LE),
