@@ -38,7 +38,7 @@ impl Display for Place {
 }
 
 /// A line of the source.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceLine {
     /// The file as the compiler was given it.
     pub file: String,

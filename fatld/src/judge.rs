@@ -10,15 +10,18 @@ use abi_check::{Location, ObjectFile, Report, Side, StaticRef};
 use crate::clusters::Clusters;
 use crate::error::{Place, Problem};
 use crate::gc::Live;
+use crate::identity::Identity;
 use crate::ids::SectionId;
+use crate::pair::Pairing;
 use crate::program::Program;
 
 /// Compares the types of everything that is shared. There is no report for a single slice.
 pub fn judge(
     program: &Program<'_>,
+    pairing: &Pairing<'_>,
     live: &Live,
     clusters: &Clusters,
-) -> Result<Option<Report>, Problem> {
+) -> Result<Option<Report>, Vec<Problem>> {
     if program.slices.len() < 2 {
         return Ok(None);
     }
@@ -42,6 +45,7 @@ pub fn judge(
     let tables: Vec<Vec<&[Option<SectionId>]>> = (0..sides.len())
         .map(|slice| objects_of(slice).map(|o| o.sections.as_slice()).collect())
         .collect();
+    let identity = Identity::new(program, pairing, live);
     let crosses = |found: &StaticRef<'_>| {
         let Some(Location::Section { section, offset }) = found.location else {
             return false;
@@ -50,9 +54,10 @@ pub fn judge(
             .get(found.side)
             .and_then(|t| t.get(found.object))
             .and_then(|t| t.get(section).copied().flatten());
-        let Some((id, _)) = id.map(|id| program.locate(id, offset as i64)) else {
+        let Some((id, offset)) = id.map(|id| program.locate(id, offset as i64)) else {
             return false;
         };
+        identity.see(id, offset as u64, found.name);
         live.sections[id.at()] && (found.is_vtable() || clusters.of(id).is_some())
     };
     let report = abi_check::compare(&sides, &crosses).map_err(|error| {
@@ -63,14 +68,18 @@ pub fn judge(
             offset,
         };
         let expected = format!("DWARF that can be read: {error}");
-        Problem::Malformed { place, expected }
+        vec![Problem::Malformed { place, expected }]
     })?;
+    let problems = identity.problems();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     if report
         .findings
         .iter()
         .any(|f| f.kind.severity() == abi_check::Severity::Error)
     {
-        return Err(Problem::Layout(report.to_string()));
+        return Err(vec![Problem::Layout(report.to_string())]);
     }
     Ok(Some(report))
 }

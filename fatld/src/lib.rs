@@ -21,6 +21,7 @@ pub mod frames;
 pub mod functions;
 pub mod gc;
 pub mod hash;
+pub mod identity;
 pub mod ids;
 pub mod image;
 pub mod inputs;
@@ -159,7 +160,7 @@ fn link_inputs<'d>(
         .map_err(&refusal)?,
     );
     times.end("share");
-    let report = judge::judge(&program, &live, &clusters)?;
+    let report = judge::judge(&program, &pairing, &live, &clusters).map_err(&refusal)?;
     times.end("judge");
     // Addresses, and with them the bytes: written straight into the files.
     let inputs = layout::Inputs {

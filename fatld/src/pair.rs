@@ -2,15 +2,17 @@
 //!
 //! An [`Entity`] is a function or a datum that has the same name in the slices. Names are paired in rounds: global names;
 //! local names together with the source file that the object gives for them; then, among those that still lack a slice,
-//! names that are equal but for a crate's hash, if that is unambiguous. After this phase nothing looks at names again.
+//! names that are equal but for a crate's hash, or for what a compiler adds to a variable of a function, if that is
+//! unambiguous, by the debug information if need be. After this phase nothing looks at names again.
 
 use indexmap::map::Entry;
 use object::elf::{STT_FILE, STT_FUNC, STT_GNU_IFUNC};
 
-use crate::error::demangle;
+use crate::error::{SourceLine, demangle};
 use crate::hash::{HashMap, IndexMap};
 use crate::ids::{EntityId, ObjectId, SectionId, SliceId, SymbolId};
 use crate::program::{Program, SectionKind, Symbol, SymbolHome};
+use crate::source;
 
 /// A function or datum, and who defines it.
 #[derive(Debug)]
@@ -42,6 +44,9 @@ type Key<'d> = (&'d str, Option<Local<'d>>, bool);
 /// Source file, which one of the files of its name that is, and the rank among equals in it.
 type Local<'d> = (&'d str, u32, u32);
 
+/// Which one of the files of its name a source file of an object is.
+type Files<'d> = HashMap<(ObjectId, &'d str), u32>;
+
 /// Pairs the names of all slices.
 pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
     let mut pairing = Pairing {
@@ -51,8 +56,10 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
         by_name: HashMap::default(),
     };
     pairing.find_functions(program);
-    pairing.pair_exactly(program);
+    let files = rank_files(program);
+    pairing.pair_exactly(program, &files);
     pairing.pair_by_path(program);
+    pairing.pair_by_variable(program, &files);
     for (id, entity) in pairing
         .entities
         .iter()
@@ -70,7 +77,7 @@ pub fn pair<'d>(program: &Program<'d>) -> Pairing<'d> {
 
 /// Which one of the files of its name in its slice each source file of an object is. A file counts whether or not it has
 /// a certain name: a compiler may drop a variable on one ISA, and the others' must not move up into its place.
-fn rank_files<'d>(program: &Program<'d>) -> HashMap<(ObjectId, &'d str), u32> {
+fn rank_files<'d>(program: &Program<'d>) -> Files<'d> {
     let mut counts: HashMap<(SliceId, &str), u32> = HashMap::default();
     let mut ranks = HashMap::default();
     for (id, symbol) in program.named_symbols().filter(|(_, s)| s.kind == STT_FILE) {
@@ -108,9 +115,8 @@ impl<'d> Pairing<'d> {
         }
     }
 
-    fn pair_exactly(&mut self, program: &Program<'d>) {
+    fn pair_exactly(&mut self, program: &Program<'d>, files: &Files<'d>) {
         let mut keys: IndexMap<Key<'d>, EntityId> = IndexMap::default();
-        let files = rank_files(program);
         let mut ranks: HashMap<(SliceId, Option<ObjectId>, &str, &str), u32> = HashMap::default();
         for (id, symbol) in program.named_symbols().filter(|(_, s)| s.is_named()) {
             let SymbolHome::Section(section) = symbol.home else {
@@ -171,26 +177,69 @@ impl<'d> Pairing<'d> {
                 paths.entry(key).or_default().push(EntityId::next(at));
             }
         }
-        for ids in paths.values().filter(|ids| ids.len() > 1) {
-            let slices = self.entities[ids[0].at()].definitions.len();
-            let count = |slice: usize| {
-                ids.iter()
-                    .filter(|id| self.entities[id.at()].definitions[slice].is_some())
-                    .count()
+        for ids in paths.values() {
+            self.join(ids);
+        }
+    }
+
+    /// Joins variables of functions whose names compilers make differently: what has one name in a file, or, where a file
+    /// has several, stands in one line of it by the debug information.
+    fn pair_by_variable(&mut self, program: &Program<'d>, files: &Files<'d>) {
+        let mut variables: IndexMap<(&str, u32, &str), Vec<EntityId>> = IndexMap::default();
+        for (at, entity) in self.entities.iter().enumerate() {
+            let is_lacking = entity.definitions.iter().any(Option::is_none) && !entity.is_function;
+            let Some(symbol) = entity.definitions.iter().flatten().next() else {
+                continue;
             };
-            if (0..slices).any(|slice| count(slice) > 1) {
+            let name = variable_of_function(entity.name).filter(|_| is_lacking);
+            let Some(name) = name.filter(|_| program.symbol(*symbol).is_local()) else {
+                continue;
+            };
+            let source = program.source_of(*symbol);
+            let file = files.get(&(program.symbol(*symbol).object, source));
+            let key = (source, file.copied().unwrap_or_default(), name);
+            variables.entry(key).or_default().push(EntityId::next(at));
+        }
+        for ids in variables.values().filter(|ids| ids.len() > 1) {
+            if self.join(ids) {
                 continue;
             }
-            let (first, others) = (ids[0], &ids[1..]);
-            for other in others {
-                for slice in 0..slices {
-                    if let Some(symbol) = self.entities[other.at()].definitions[slice].take() {
-                        self.entities[first.at()].definitions[slice] = Some(symbol);
-                        self.of_symbol.insert(symbol, first);
-                    }
+            let definition = |id: &EntityId| self.entities[id.at()].definitions.iter().flatten();
+            let symbols = ids.iter().filter_map(|id| definition(id).next().copied());
+            let lines = source::declared(program, &symbols.collect::<Vec<_>>());
+            let mut of_line: IndexMap<SourceLine, Vec<EntityId>> = IndexMap::default();
+            for (id, line) in ids.iter().zip(lines) {
+                if let Some(line) = line {
+                    of_line.entry(line).or_default().push(*id);
+                }
+            }
+            for ids in of_line.values() {
+                self.join(ids);
+            }
+        }
+    }
+
+    /// Makes one entity of several, unless a slice has more than one of them: then nothing is done.
+    fn join(&mut self, ids: &[EntityId]) -> bool {
+        let slices = self.entities[ids[0].at()].definitions.len();
+        let count = |slice: usize| {
+            ids.iter()
+                .filter(|id| self.entities[id.at()].definitions[slice].is_some())
+                .count()
+        };
+        if (0..slices).any(|slice| count(slice) > 1) {
+            return false;
+        }
+        let (first, others) = (ids[0], &ids[1..]);
+        for other in others {
+            for slice in 0..slices {
+                if let Some(symbol) = self.entities[other.at()].definitions[slice].take() {
+                    self.entities[first.at()].definitions[slice] = Some(symbol);
+                    self.of_symbol.insert(symbol, first);
                 }
             }
         }
+        true
     }
 
     /// The entity that a symbol defines.
@@ -226,6 +275,19 @@ impl<'d> Pairing<'d> {
             .iter()
             .enumerate()
             .map(|(i, e)| (EntityId::next(i), e))
+    }
+}
+
+/// Name in the source of a variable of a function: gcc's `n.0`, clang's `f.n` and `f.n.1`.
+fn variable_of_function(name: &str) -> Option<&str> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (first, rest) = name.split_once('.')?;
+    if is_number(rest) {
+        return Some(first);
+    }
+    match rest.split_once('.') {
+        None => Some(rest),
+        Some((variable, number)) => is_number(number).then_some(variable),
     }
 }
 
@@ -289,6 +351,15 @@ fn base_62(digits: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_of_functions_are_known_by_their_names_in_the_source() {
+        assert_eq!(variable_of_function("count.0"), Some("count"));
+        assert_eq!(variable_of_function("next.count"), Some("count"));
+        assert_eq!(variable_of_function("next.count.17"), Some("count"));
+        assert_eq!(variable_of_function("count"), None);
+        assert_eq!(variable_of_function("next.part.0.cold"), None);
+    }
 
     #[test]
     fn copies_of_a_generic_function_are_told_apart_by_crate() {

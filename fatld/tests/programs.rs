@@ -96,6 +96,71 @@ fn local_statics_exist_once() {
     }
 }
 
+/// Two functions with a variable of one name, and on one ISA a third.
+fn functions_with_counts(place_of_third: [&str; 2]) -> String {
+    let [before, behind] = place_of_third;
+    let function = |name: &str, first: u32| {
+        format!("int {name}(void) {{ static int n = {first}; return n++; }}")
+    };
+    let third = "\n#ifdef __riscv\nint third(void) { static int n = 1; return n++; }\n#else\nint third(void) { return 1; }\n#endif\n";
+    format!(
+        "{}{}{}{} int answer(void) {{ return one() + two() + one() + two() + third() == 7 ? 42 : 1; }}",
+        if before.is_empty() { "" } else { third },
+        function("one", 1),
+        function("two", 1),
+        if behind.is_empty() { "" } else { third },
+    )
+}
+
+#[test]
+fn numbered_variables_are_not_mixed_up() {
+    let links = [["third", ""], ["", "third"]].map(|place| {
+        let link = program()
+            .c("main", &functions_with_counts(place))
+            .arg("-Map=out.map");
+        let output = link.run();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    });
+    // gcc counts from the end of the file: the numbers move if what is missing stands there.
+    let refused = links.iter().filter(|(status, _)| *status == Some(1));
+    let refused: Vec<_> = refused.map(|(_, said)| said).collect();
+    assert_eq!(refused.len(), 1, "{links:?}");
+    for part in [
+        "its variable in the source is not the same on every ISA",
+        "one::n",
+        "two::n",
+    ] {
+        assert!(refused[0].contains(part), "{}", refused[0]);
+    }
+}
+
+#[test]
+fn variables_that_compilers_name_differently_are_one() {
+    let counts = functions_with_counts(["", ""]).replace(" + third() == 7", " == 6");
+    let named = ["one", "two"].map(|name| format!("int {name}(void)"));
+    for source in [
+        counts.clone(),
+        counts.replace(&named[1], &format!("\n{}", named[1])),
+    ] {
+        let link = program().by_clang("riscv64").c("main", &source);
+        if source == counts {
+            // In one line, nothing tells them apart.
+            let said = link.refused(1);
+            for part in [
+                "one::n is shared, but its symbol is not the same on every ISA",
+                "one.n",
+            ] {
+                assert!(said.contains(part), "{said}");
+            }
+        } else {
+            link.answers_fat(42);
+            let map = link.ok().map();
+            assert!(!map.contains("\nPrivate data\n"), "{map}");
+        }
+    }
+}
+
 #[test]
 fn functions_of_a_file_in_one_section() {
     several_with([&["-O2", "-fno-function-sections"]; 3]).answers_everywhere(42);

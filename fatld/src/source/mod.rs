@@ -1,7 +1,7 @@
 //! What the inputs tell about a refusal: the source line of each place, the function or variable around it, and what
 //! could be meant by a symbol that is not defined (`suggest.rs`).
 //!
-//! Only a link that is refused asks: the debug information of the objects in question is read then. Declarations are
+//! Only a link that is refused asks, and one whose compilers named variables differently: the debug information of the objects in question is read then. Declarations are
 //! found by `abi-check`, instructions by the line tables (`lines.rs`). What is not told, or told in a damaged way, is
 //! left out of the message.
 
@@ -74,6 +74,12 @@ fn wanted<'a>(definition: &Definition<'a>) -> abi_check::Definition<'a> {
         name: symbol.name(),
         location,
     }
+}
+
+/// File and line of each symbol's declaration, in their order.
+pub fn declared(program: &Program<'_>, symbols: &[SymbolId]) -> Vec<Option<SourceLine>> {
+    let definitions = symbols.iter().map(|symbol| definition(program, *symbol));
+    declarations(&definitions.collect::<Vec<_>>())
 }
 
 /// Fills in the declarations that the problems' sides ask for.
