@@ -255,16 +255,16 @@ impl Sources<'_, '_> {
             match isa.gate(address, element) {
                 Some(code) => gate.copy_from_slice(&code),
                 None => {
-                    let section = format!(".gates.{}", isa.name());
+                    let code = self.values.functions.arrays[at].elements.iter().flatten();
+                    let symbol = code.copied().next()?;
                     let place = Place {
-                        file: "image".to_owned(),
-                        section,
+                        file: program.file_of(symbol).to_owned(),
+                        section: format!(".gates.{}", isa.name()),
                         offset: (at as u64) * GATE_SIZE,
                     };
-                    return Some(Problem::Unsupported {
-                        place,
-                        what: "gates out of reach of .fat.functions".to_owned(),
-                    });
+                    let name = program.symbol(symbol).name();
+                    let what = format!("a gate of {name} out of reach of .fat.functions");
+                    return Some(Problem::Unsupported { place, what });
                 }
             }
         }

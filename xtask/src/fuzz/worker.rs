@@ -46,8 +46,8 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let system = |doing| move |source| Error::System { doing, source };
     std::env::set_current_dir(&arguments.folder).map_err(system("enter the folder"))?;
-    limit(Resource::As, MEMORY);
-    limit(Resource::Core, 0);
+    limit(Resource::As, MEMORY).map_err(system("limit the memory"))?;
+    limit(Resource::Core, 0).map_err(system("limit core files"))?;
     std::panic::set_hook(Box::new(|info| {
         let said = info.to_string().replace('\n', " ");
         let trace = Backtrace::capture();
@@ -75,13 +75,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-fn limit(resource: Resource, bytes: u64) {
+fn limit(resource: Resource, bytes: u64) -> std::io::Result<()> {
     let limit = Rlimit {
         current: Some(bytes),
         maximum: Some(bytes),
     };
-    // Without the limit, which systems may forbid, a mutant that wants too much meets the machine's.
-    let _ = setrlimit(resource, limit);
+    Ok(setrlimit(resource, limit)?)
 }
 
 /// The fixtures' files as they were, read when they are first damaged.
