@@ -46,13 +46,10 @@ pub fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKin
     if carries_nothing(section) {
         return Ok(None);
     }
-    if has(elf::SHF_COMPRESSED) && has(elf::SHF_ALLOC) {
-        return unsupported("compressed sections in memory".to_owned());
-    }
     if matches!(section.name, ".ctors" | ".dtors") && section.size > 0 {
         return unsupported("lists of constructors before .init_array".to_owned());
     }
-    Ok(Some(match section.kind {
+    let kind = match section.kind {
         elf::SHT_NOBITS if has(elf::SHF_TLS) => SectionKind::TlsBss,
         elf::SHT_PROGBITS if has(elf::SHF_TLS) => SectionKind::Tls,
         elf::SHT_PROGBITS | elf::SHT_X86_64_UNWIND
@@ -83,5 +80,10 @@ pub fn kind_of(file: &str, section: &ElfSection<'_>) -> Result<Option<SectionKin
         // Compilers flag them as writable for dynamic linkers; nothing writes them.
         elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => SectionKind::ReadOnly,
         other => return unsupported(format!("section type {other:#x}")),
-    }))
+    };
+    // What is in memory is taken as it stands in the file.
+    if has(elf::SHF_COMPRESSED) && kind != SectionKind::Debug {
+        return unsupported("compressed sections in memory".to_owned());
+    }
+    Ok(Some(kind))
 }

@@ -92,6 +92,18 @@ pub struct ElfSymbol<'d> {
 }
 
 impl<'d> ElfSymbol<'d> {
+    /// The first symbol of every table: it means that there is none.
+    const NULL: Self = Self {
+        names: "",
+        name_at: 0,
+        home: Home::Undefined,
+        value: 0,
+        size: 0,
+        kind: elf::STT_NOTYPE,
+        binding: elf::STB_LOCAL,
+        visibility: elf::STV_DEFAULT,
+    };
+
     /// Its name and what else stands behind it.
     fn name_and_more(&self) -> &'d str {
         &self.names[self.name_at..]
@@ -292,19 +304,15 @@ impl<'d> ElfObject<'d> {
     pub fn of_command_line(symbols: impl Iterator<Item = (&'d str, Option<u64>)>) -> Self {
         let global = |(name, value): (&'d str, Option<u64>)| ElfSymbol {
             names: name,
-            name_at: 0,
             home: value.map_or(Home::Undefined, |_| Home::Absolute),
             value: value.unwrap_or_default(),
-            size: 0,
-            kind: elf::STT_NOTYPE,
             binding: elf::STB_GLOBAL,
-            visibility: elf::STV_DEFAULT,
+            ..ElfSymbol::NULL
         };
-        let null = ElfSymbol {
-            binding: elf::STB_LOCAL,
-            ..global(("", None))
-        };
-        let symbols: Vec<_> = [null].into_iter().chain(symbols.map(global)).collect();
+        let symbols: Vec<_> = [ElfSymbol::NULL]
+            .into_iter()
+            .chain(symbols.map(global))
+            .collect();
         Self {
             file: COMMAND_LINE.to_owned(),
             data: &[],

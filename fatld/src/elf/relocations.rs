@@ -64,7 +64,7 @@ impl ElfObject<'_> {
         } else {
             Some(owner.size)
         };
-        let symbols = self.symbol_count().max(1);
+        let symbols = self.symbol_count();
         for (at, entry) in entries.iter().enumerate() {
             let (offset, symbol) = (entry.r_offset(LE), entry.r_sym(LE, false) as usize);
             if end.is_none_or(|end| offset > end) {

@@ -112,7 +112,8 @@ pub(super) fn read<'d>(
         .iter()
         .filter(|s| s.sh_type(LE) == elf::SHT_SYMTAB);
     let Some(header) = tables.next() else {
-        return Ok((Symbols::Made(Vec::new()), Vec::new()));
+        // Relocations may have no symbol all the same, and name the null symbol so.
+        return Ok((Symbols::Made(vec![ElfSymbol::NULL]), Vec::new()));
     };
     if tables.next().is_some() {
         return Err(source.malformed(TABLE, 0, "one symbol table"));

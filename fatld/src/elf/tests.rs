@@ -376,3 +376,33 @@ fn reading_takes_no_longer_than_the_file_is_large() {
         begin.elapsed()
     );
 }
+
+#[test]
+fn a_file_without_symbols_has_the_null_symbol() {
+    let rela = Section {
+        info: 2,
+        ..of_kind(elf::SHT_RELA, vec![0; 24])
+    };
+    let bytes = file(NAMES, &[text(), rela]);
+    let object = read_file(&bytes).expect("a sound file");
+    let relocations: Vec<_> = object.relocations(2).expect("relocations").collect();
+    let found = object.symbol(relocations[0].symbol);
+    assert_eq!((found.name(), found.home), ("", Home::Undefined));
+}
+
+#[test]
+fn what_is_in_memory_is_not_compressed_whatever_it_is() {
+    // `struct Elf64_Chdr` for zlib and 19 bytes that claim to become 48.
+    let data = [words(&[1, 0, 48, 0, 1, 0]), vec![0; 19]].concat();
+    for flags in [elf::SHF_ALLOC, elf::SHF_TLS] {
+        let section = Section {
+            flags: (flags | elf::SHF_COMPRESSED).0,
+            ..of_kind(elf::SHT_PROGBITS, data.clone())
+        };
+        let bytes = file(NAMES, &[section]);
+        let object = read_file(&bytes).expect("a sound file");
+        let refused = crate::classify::kind_of("a.o", &object.sections[2]).expect_err("refused");
+        let said = crate::Error::from(refused).to_string();
+        assert!(said.contains("compressed sections in memory"), "{said}");
+    }
+}

@@ -160,7 +160,9 @@ fn section<'d>(
             "an alignment that is a power of two, found {align:#x}"
         )));
     }
-    let bytes = header.data(LE, data).map_err(|e| bad(e.to_string()))?;
+    let bytes = header
+        .data(LE, data)
+        .map_err(|_| bad("an offset and a size within the file".to_owned()))?;
     let mut flags = Region::READ;
     let has = |flag| header.sh_flags(LE).contains(flag);
     flags |= if has(elf::SHF_WRITE) {

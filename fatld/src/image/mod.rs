@@ -190,7 +190,7 @@ fn malformed(file: &str, section: &str, offset: u64, expected: impl Into<String>
     Problem::Malformed {
         place: Place {
             file: file.to_owned(),
-            section: section.to_owned(),
+            section: crate::elf::shown(section).to_owned(),
             offset,
         },
         expected: expected.into(),

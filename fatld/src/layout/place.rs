@@ -103,9 +103,8 @@ impl Placer<'_, '_> {
             }
             let own_start = starts.shift_remove(name.as_str());
             if key.rank == Rank::Boot && own_start.is_none() && !self.options.is_plain() {
-                self.problems.push(Problem::Usage(format!(
-                    "section {name} is writable and executable: it needs a place of its own, --section-start={name}=ADDRESS"
-                )));
+                let problem = self.unplaced(&name, &group);
+                self.problems.push(problem);
                 continue;
             }
             // Notes are for whoever loads the image: they need no pages of their own.
@@ -130,6 +129,29 @@ impl Placer<'_, '_> {
             self.problems.push(Problem::Usage(format!(
                 "--section-start={name}: there is no such output section"
             )));
+        }
+    }
+
+    /// What the page tables of no CPU may map as it is needs a place before there are any.
+    fn unplaced(&self, name: &str, group: &Group) -> Problem {
+        let program = self.inputs.program;
+        let what = format!(
+            "a writable and executable section {name} without a place of its own: give --section-start={name}=ADDRESS"
+        );
+        let section = group.parts.iter().find_map(|part| match part.item {
+            Item::Section(section) => Some(section),
+            Item::Class(class) => Some(self.inputs.sharing.classes[class.at()].members[0]),
+            Item::Cluster(cluster) => {
+                Some(self.inputs.clusters.clusters[cluster.at()].members[0].0)
+            }
+            _ => None,
+        });
+        match section {
+            Some(section) => Problem::Unsupported {
+                place: program.place(section, 0),
+                what,
+            },
+            None => Problem::Usage(what),
         }
     }
 

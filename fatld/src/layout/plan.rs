@@ -395,7 +395,8 @@ impl Planner<'_, '_> {
         let size = sections().map(|(s, start)| start + s.size).max();
         let align = sections().map(|(s, _)| s.align).max().unwrap_or(1);
         if let Some((odd, start)) = sections().find(|(s, start)| start % s.align != 0) {
-            let problem = self.out_of_line(odd, start);
+            let others = sections().filter(|(s, _)| s.slice != odd.slice);
+            let problem = self.out_of_line([(odd, start)].into_iter().chain(others));
             self.plan.problems.push(problem);
         }
         let has = |kind| sections().any(|(s, _)| s.kind == kind);
@@ -422,19 +423,24 @@ impl Planner<'_, '_> {
         )
     }
 
-    fn out_of_line(&self, odd: &Section<'_>, start: u64) -> Problem {
+    fn out_of_line<'s>(&self, sections: impl Iterator<Item = (&'s Section<'s>, u64)>) -> Problem {
         let program = self.inputs.program;
-        let value = format!("{start:#x} from the first datum, aligned to {}", odd.align);
+        let mut sections = sections.peekable();
+        let name = sections.peek().map_or("", |(odd, _)| odd.name);
+        let sides = sections.map(|(section, start)| SliceView {
+            isa: program.isa(section.slice).name().to_owned(),
+            file: program.objects[section.object.at()].elf.file.clone(),
+            value: format!(
+                "{start:#x} from the first datum, aligned to {}",
+                section.align
+            ),
+            source: None,
+            definition: None,
+        });
         Problem::Mismatch {
-            symbol: odd.name.to_owned(),
+            symbol: name.to_owned(),
             what: "place among the data of its section",
-            sides: vec![SliceView {
-                isa: program.isa(odd.slice).name().to_owned(),
-                file: program.objects[odd.object.at()].elf.file.clone(),
-                value,
-                source: None,
-                definition: None,
-            }],
+            sides: sides.collect(),
             hint: Some("compile with one section per datum (-fdata-sections)"),
         }
     }

@@ -98,9 +98,16 @@ impl Target {
             None => Command::new(program),
         };
         command.args(self.emulator.map(|_| program));
-        let output = command.output();
-        let output = output.unwrap_or_else(|e| panic!("{command:?} is needed: {e}"));
-        output.status.code()
+        loop {
+            match command.output() {
+                Ok(output) => return output.status.code(),
+                // A child that another test is just starting still has the file open that this one has written.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{command:?} is needed: {error}"),
+            }
+        }
     }
 }
 
