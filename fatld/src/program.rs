@@ -1,13 +1,16 @@
 //! Phase 3: the flat tables of everything that takes part in the link, all slices together.
 //!
-//! Objects, sections and symbols of all slices stand in one vector each and name one another by index. The tables do
-//! not change after this phase: later phases borrow them and return results of their own.
+//! Objects and sections of all slices stand in one vector each and name one another by index; symbols are numbered, and
+//! read from their objects whenever somebody asks for one. The tables do not change after this phase: later phases borrow
+//! them and return results of their own.
+
+mod symbols;
 
 use object::elf;
 use rustc_hash::FxHashMap;
 
 use crate::classify::kind_of;
-use crate::elf::{ElfObject, ElfSymbol, Home};
+use crate::elf::ElfObject;
 use crate::error::{Error, Place, Problem, check};
 use crate::frames;
 use crate::hash::HashMap;
@@ -15,6 +18,8 @@ use crate::ids::{ObjectId, SectionId, SliceId, SymbolId};
 use crate::isa::{Isa, Rule};
 use crate::merge::split;
 use crate::resolve::{ResolvedObject, ResolvedSlice, SymbolRef};
+use symbols::BLOCK;
+pub use symbols::{Symbol, SymbolHome};
 
 /// All that takes part.
 #[derive(Debug)]
@@ -34,9 +39,6 @@ pub struct Program<'d> {
     /// Symbols of the command line that mean what another one means.
     aliases: HashMap<SymbolId, Symbol<'d>>,
 }
-
-/// Symbols between two that say which object they are of: most objects have more.
-const BLOCK: usize = 64;
 
 /// One ISA's part.
 #[derive(Debug)]
@@ -165,62 +167,6 @@ pub struct Relocation {
     pub symbol: SymbolId,
     /// Addend.
     pub addend: i64,
-}
-
-/// Where a symbol is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SymbolHome {
-    /// In a section, at [`Symbol::value`].
-    Section(SectionId),
-    /// In a section that is not part of the link.
-    Discarded,
-    /// At the address [`Symbol::value`].
-    Absolute,
-    /// Elsewhere: [`Program::definition`] finds it.
-    Undefined,
-}
-
-/// A symbol.
-#[derive(Clone, Copy, Debug)]
-pub struct Symbol<'d> {
-    /// What its object says.
-    input: ElfSymbol<'d>,
-    /// Object whose table it stands in.
-    pub object: ObjectId,
-    /// Where it is.
-    pub home: SymbolHome,
-    /// Offset in the section, or the address.
-    pub value: u64,
-    /// Bytes.
-    pub size: u64,
-    /// `STT_…`
-    pub kind: elf::SymbolType,
-}
-
-impl<'d> Symbol<'d> {
-    /// Its name.
-    pub fn name(&self) -> &'d str {
-        self.input.name()
-    }
-
-    /// `STB_…`
-    pub fn binding(&self) -> elf::SymbolBind {
-        self.input.binding
-    }
-
-    /// Only its own object can refer to it.
-    pub fn is_local(&self) -> bool {
-        self.binding() == elf::STB_LOCAL
-    }
-
-    /// It has a name that programmers or compilers gave to an entity, not one that marks a place: `.L…` names are an
-    /// assembler's private ones, `$x` and `$d` tell code from data.
-    pub fn is_named(&self) -> bool {
-        self.input.has_name()
-            && !self.input.name_starts_with(".L")
-            && !self.input.name_starts_with("$")
-            && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
-    }
 }
 
 /// Puts all slices' objects into one set of tables.
@@ -468,104 +414,6 @@ impl<'d> Program<'d> {
         Ok(())
     }
 
-    /// Number of symbols.
-    pub fn symbol_count(&self) -> usize {
-        self.symbol_count
-    }
-
-    /// A symbol.
-    pub fn symbol(&self, id: SymbolId) -> Symbol<'d> {
-        self.symbol_of(self.object_of(id), id)
-    }
-
-    /// A symbol of an object.
-    #[inline]
-    pub fn symbol_of(&self, object: ObjectId, id: SymbolId) -> Symbol<'d> {
-        let own = &self.objects[object.at()];
-        let input = own.elf.symbol((id.0 - own.first_symbol.0) as usize);
-        let (home, value) = match input.home {
-            Home::Undefined => (SymbolHome::Undefined, input.value),
-            Home::Common => match self.commons.get(&id) {
-                Some(section) => (SymbolHome::Section(*section), 0),
-                None => (SymbolHome::Undefined, input.value),
-            },
-            Home::Absolute => match self.aliases.get(&id) {
-                Some(alias) => return *alias,
-                None => (SymbolHome::Absolute, input.value),
-            },
-            Home::Section(index) => {
-                let section = own.sections[index];
-                let home = section.map_or(SymbolHome::Discarded, SymbolHome::Section);
-                (home, input.value)
-            }
-        };
-        Symbol {
-            input,
-            object,
-            home,
-            value,
-            size: input.size,
-            kind: input.kind,
-        }
-    }
-
-    /// Object of a symbol.
-    fn object_of(&self, symbol: SymbolId) -> ObjectId {
-        let mut object = self.object_of_block[symbol.at() / BLOCK];
-        let next = |object: ObjectId| ObjectId(object.0 + 1);
-        let begins = |object: ObjectId| self.objects.get(object.at()).map(|o| o.first_symbol);
-        while begins(next(object)).is_some_and(|first| first <= symbol) {
-            object = next(object);
-        }
-        object
-    }
-
-    /// Name of the source file that a local symbol's object gives before it.
-    pub fn source_of(&self, symbol: SymbolId) -> &'d str {
-        let object = &self.objects[self.object_of(symbol).at()];
-        let index = symbol.0 - object.first_symbol.0;
-        object.elf.source_of(index as usize).unwrap_or_default()
-    }
-
-    /// Slice of a symbol.
-    pub fn slice_of(&self, symbol: SymbolId) -> SliceId {
-        self.objects[self.object_of(symbol).at()].slice
-    }
-
-    /// The symbol that defines what `symbol` means, if anything does.
-    pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
-        let of = self.object_of(symbol);
-        let object = &self.objects[of.at()];
-        match object
-            .resolved
-            .name((symbol.0 - object.first_symbol.0) as usize)
-        {
-            Some(name) => self.slices[object.slice.at()].definitions[name],
-            None => {
-                let home = self.symbol_of(of, symbol).home;
-                (home != SymbolHome::Undefined).then_some(symbol)
-            }
-        }
-    }
-
-    /// What a symbol of an object means: the symbol that defines it, if anything does.
-    #[inline]
-    pub fn meaning_of(&self, of: ObjectId, symbol: SymbolId) -> Option<Symbol<'d>> {
-        let object = &self.objects[of.at()];
-        match object
-            .resolved
-            .name((symbol.0 - object.first_symbol.0) as usize)
-        {
-            Some(name) => {
-                self.slices[object.slice.at()].definitions[name].map(|id| self.symbol(id))
-            }
-            None => {
-                let own = self.symbol_of(of, symbol);
-                (own.home != SymbolHome::Undefined).then_some(own)
-            }
-        }
-    }
-
     /// The section, or piece of it, at `offset`, and the offset in that.
     pub fn locate(&self, section: SectionId, offset: i64) -> (SectionId, i64) {
         let pieces = &self.sections[section.at()].pieces;
@@ -591,11 +439,6 @@ impl<'d> Program<'d> {
         }
     }
 
-    /// File that a symbol's definition comes from.
-    pub fn file_of(&self, symbol: SymbolId) -> &str {
-        &self.objects[self.object_of(symbol).at()].elf.file
-    }
-
     /// ISA of a slice.
     pub fn isa(&self, slice: SliceId) -> &'static dyn Isa {
         self.slices[slice.at()].isa
@@ -607,17 +450,6 @@ impl<'d> Program<'d> {
             .iter()
             .enumerate()
             .map(|(i, s)| (SectionId::next(i), s))
-    }
-
-    /// The symbols with names ([`ElfObject::named`]) and their ids.
-    pub fn named_symbols(&self) -> impl Iterator<Item = (SymbolId, Symbol<'d>)> {
-        let objects = self.objects.iter().enumerate();
-        objects.flat_map(move |(at, object)| {
-            let id = ObjectId::next(at);
-            object
-                .named()
-                .map(move |symbol| (symbol, self.symbol_of(id, symbol)))
-        })
     }
 }
 
