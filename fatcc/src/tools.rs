@@ -121,7 +121,7 @@ fn program(name: &'static str, need: Need, install: Install) -> Tool {
 }
 
 /// Programs of the project's tests, and the packages they come in.
-const TEST_PROGRAMS: [(&str, &[&str]); 5] = [
+const TEST_PROGRAMS: [(&str, &[&str]); 6] = [
     ("qemu-riscv64", &["qemu-user"]),
     ("qemu-aarch64", &["qemu-user"]),
     (
@@ -133,6 +133,7 @@ const TEST_PROGRAMS: [(&str, &[&str]); 5] = [
         &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     ),
     ("clang", &["clang"]),
+    ("g++", &["g++"]),
 ];
 
 /// All tools, in the order in which they are needed.
