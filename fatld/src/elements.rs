@@ -5,6 +5,7 @@
 
 use fat_image::ARRAYS_SECTION;
 
+use crate::elf::belongs_to;
 use crate::error::Problem;
 use crate::gc::Reference;
 use crate::ids::{EntityId, SectionId, SliceId};
@@ -17,8 +18,7 @@ const WORD: u64 = 8;
 
 /// Addresses of functions stand in arrays in a section of this name.
 pub fn is_array(section_name: &str) -> bool {
-    let behind = section_name.strip_prefix(ARRAYS_SECTION);
-    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    belongs_to(section_name, ARRAYS_SECTION)
 }
 
 /// Makes elements of what would be gates, in a section that holds arrays.

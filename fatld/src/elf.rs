@@ -114,9 +114,14 @@ impl<'d> ElfSymbol<'d> {
         !matches!(self.name_and_more().as_bytes(), [] | [0, ..])
     }
 
-    /// Its name begins so.
-    pub fn name_starts_with(&self, prefix: &str) -> bool {
-        self.name_and_more().starts_with(prefix)
+    /// It has a name that programmers or compilers gave to an entity, not one that marks a place: `.L…` names are an
+    /// assembler's private ones, `$x` and `$d` tell code from data.
+    pub fn is_named(&self) -> bool {
+        let name = self.name_and_more();
+        self.has_name()
+            && !name.starts_with(".L")
+            && !name.starts_with('$')
+            && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
     }
 
     /// Its name; that of the section for a section symbol.
@@ -183,6 +188,12 @@ pub fn shown(section: &str) -> &str {
     } else {
         section
     }
+}
+
+/// A section has this name, or one that goes on behind a dot: `.text` and `.text.unlikely`, not `.texture`.
+pub fn belongs_to(section: &str, stem: &str) -> bool {
+    let behind = section.strip_prefix(stem);
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Largest section or symbol, zeroed ones included: addresses are added up without fear of overflow behind this edge.

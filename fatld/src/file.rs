@@ -374,11 +374,9 @@ fn section_type(section: &OutputSection) -> elf::SectionType {
         (".init_array", elf::SHT_INIT_ARRAY),
         (".fini_array", elf::SHT_FINI_ARRAY),
     ];
-    let is_named = |stem: &str| {
-        let behind = section.name.strip_prefix(stem);
-        behind.is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('.'))
-    };
-    let array = arrays.iter().find(|(stem, _)| is_named(stem));
+    let array = arrays
+        .iter()
+        .find(|(stem, _)| crate::elf::belongs_to(&section.name, stem));
     array.map_or(elf::SHT_PROGBITS, |(_, kind)| *kind)
 }
 

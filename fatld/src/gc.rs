@@ -258,7 +258,7 @@ impl<'d> Marker<'_, 'd> {
         }
         let symbol = program.symbol_of(object, relocation.symbol);
         let Some(definition) = program.meaning_of(object, relocation.symbol) else {
-            return self.without_definition(from, relocation);
+            return self.without_definition(from, relocation, &symbol);
         };
         if definition.kind == STT_GNU_IFUNC {
             self.problems.push(Problem::Unsupported {
@@ -285,9 +285,13 @@ impl<'d> Marker<'_, 'd> {
         }
     }
 
-    fn without_definition(&mut self, from: SectionId, relocation: &Relocation) -> Reference {
+    fn without_definition(
+        &mut self,
+        from: SectionId,
+        relocation: &Relocation,
+        symbol: &Symbol<'d>,
+    ) -> Reference {
         let program = self.program;
-        let symbol = program.symbol(relocation.symbol);
         let slice = program.sections[from.at()].slice;
         if let Some(reference) = defined(self.collections, symbol.name(), slice) {
             self.live.image_header |= reference == Reference::ImageHeader;
@@ -316,7 +320,7 @@ impl<'d> Marker<'_, 'd> {
         if program.sections[section.at()].kind == SectionKind::Text {
             if self.gates
                 && let Some((function, adjust)) =
-                    self.address_taken(from, relocation, section, value)
+                    self.address_taken(from, relocation, symbol, (section, value))
             {
                 return Reference::Gate { function, adjust };
             }
@@ -342,8 +346,8 @@ impl<'d> Marker<'_, 'd> {
         &self,
         from: SectionId,
         relocation: &Relocation,
-        section: SectionId,
-        value: u64,
+        symbol: &Symbol<'_>,
+        (section, value): (SectionId, u64),
     ) -> Option<(EntityId, i64)> {
         let (program, rule) = (self.program, relocation.rule);
         let source = &program.sections[from.at()];
@@ -363,7 +367,7 @@ impl<'d> Marker<'_, 'd> {
         let function = self.pairing.function_at(section, start)?;
         // In data, a distance from the field to the middle of a function can look like one to a function's start: only
         // a name that means a function is believed.
-        let named = program.symbol(relocation.symbol).kind == object::elf::STT_FUNC;
+        let named = symbol.kind == object::elf::STT_FUNC;
         if rule.expression == Expression::RELATIVE && !in_code && !named {
             return None;
         }

@@ -4,6 +4,7 @@ use fat_image::{GATE_SIZE, Header, Isa as IsaRecord, PAGE_SIZE, Region, Symbol a
 use object::elf::STT_FUNC;
 
 use super::{Got, Inputs, Item, RuntimeSymbols, alias};
+use crate::elf::belongs_to;
 use crate::error::{Problem, SliceView};
 use crate::frames;
 use crate::gc::Reference;
@@ -535,13 +536,9 @@ const OUTPUT_NAMES: &[(Rank, &[&str], &str)] = &[
 
 /// The output section that an input section belongs to; one of another name makes its own.
 fn output_name(rank: Rank, name: &str) -> &str {
-    let begins = |stem: &&&str| {
-        name.strip_prefix(**stem)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
     let known = OUTPUT_NAMES
         .iter()
-        .find(|(of, stems, _)| *of == rank && stems.iter().any(|stem| begins(&stem)));
+        .find(|(of, stems, _)| *of == rank && stems.iter().any(|stem| belongs_to(name, stem)));
     match (known, rank) {
         (Some((_, _, output)), _) => output,
         // `.boot.data` → `.boot`

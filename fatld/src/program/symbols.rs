@@ -58,13 +58,9 @@ impl<'d> Symbol<'d> {
         self.binding() == elf::STB_LOCAL
     }
 
-    /// It has a name that programmers or compilers gave to an entity, not one that marks a place: `.L…` names are an
-    /// assembler's private ones, `$x` and `$d` tell code from data.
+    /// It has a name that was given to an entity: [`ElfSymbol::is_named`].
     pub fn is_named(&self) -> bool {
-        self.input.has_name()
-            && !self.input.name_starts_with(".L")
-            && !self.input.name_starts_with("$")
-            && !matches!(self.kind, elf::STT_SECTION | elf::STT_FILE)
+        self.input.is_named()
     }
 }
 
@@ -131,35 +127,30 @@ impl<'d> Program<'d> {
     /// The symbol that defines what `symbol` means, if anything does.
     pub fn definition(&self, symbol: SymbolId) -> Option<SymbolId> {
         let of = self.object_of(symbol);
-        let object = &self.objects[of.at()];
-        match object
-            .resolved
-            .name((symbol.0 - object.first_symbol.0) as usize)
-        {
-            Some(name) => self.slices[object.slice.at()].definitions[name],
-            None => {
-                let home = self.symbol_of(of, symbol).home;
-                (home != SymbolHome::Undefined).then_some(symbol)
-            }
-        }
+        self.definition_by_name(of, symbol).unwrap_or_else(|| {
+            let home = self.symbol_of(of, symbol).home;
+            (home != SymbolHome::Undefined).then_some(symbol)
+        })
     }
 
     /// What a symbol of an object means: the symbol that defines it, if anything does.
     #[inline]
     pub fn meaning_of(&self, of: ObjectId, symbol: SymbolId) -> Option<Symbol<'d>> {
-        let object = &self.objects[of.at()];
-        match object
-            .resolved
-            .name((symbol.0 - object.first_symbol.0) as usize)
-        {
-            Some(name) => {
-                self.slices[object.slice.at()].definitions[name].map(|id| self.symbol(id))
-            }
+        match self.definition_by_name(of, symbol) {
+            Some(definition) => definition.map(|id| self.symbol(id)),
             None => {
                 let own = self.symbol_of(of, symbol);
                 (own.home != SymbolHome::Undefined).then_some(own)
             }
         }
+    }
+
+    /// What defines a global name in the object's slice; nothing for a local symbol.
+    fn definition_by_name(&self, of: ObjectId, symbol: SymbolId) -> Option<Option<SymbolId>> {
+        let object = &self.objects[of.at()];
+        let index = symbol.0 - object.first_symbol.0;
+        let name = object.resolved.name(index as usize)?;
+        Some(self.slices[object.slice.at()].definitions[name])
     }
 
     /// File that a symbol's definition comes from.

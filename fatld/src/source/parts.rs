@@ -30,7 +30,7 @@ impl<'a, 'd> Parts<'a, 'd> {
         let mut symbols: HashMap<_, Vec<_>> = HashMap::new();
         for (index, symbol) in object.symbols().enumerate() {
             if let Home::Section(home) = symbol.home
-                && is_named(&symbol)
+                && symbol.is_named()
             {
                 symbols.entry(home).or_default().push(index);
             }
@@ -84,12 +84,4 @@ impl<'a, 'd> Parts<'a, 'd> {
             _ => false,
         }
     }
-}
-
-/// People gave it the name: `.L…` and `$x` are an assembler's.
-pub fn is_named(symbol: &ElfSymbol<'_>) -> bool {
-    !symbol.name().is_empty()
-        && !symbol.name().starts_with(".L")
-        && !symbol.name().starts_with('$')
-        && !matches!(symbol.kind, elf::STT_SECTION | elf::STT_FILE)
 }

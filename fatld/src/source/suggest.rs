@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use object::elf::STB_LOCAL;
 
-use super::parts::is_named;
 use crate::elf::Home;
 use crate::evidence::{Likeness, Suggestion};
 use crate::inputs::{Inputs, Name, Offer};
@@ -88,7 +87,7 @@ impl DefinedIn<'_> {
 fn each_definition<'a>(slice: &'a Inputs<'_>, mut visit: impl FnMut(Definition<'a>)) {
     for object in slice.objects() {
         for symbol in object.symbols().skip(1) {
-            if symbol.home != Home::Undefined && is_named(&symbol) {
+            if symbol.home != Home::Undefined && symbol.is_named() {
                 visit(Definition {
                     name: symbol.name(),
                     is_local: symbol.binding == STB_LOCAL,
