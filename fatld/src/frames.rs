@@ -8,7 +8,8 @@ use crate::error::{Place, Problem};
 use crate::gc::{Live, Reference};
 use crate::hash::HashMap;
 use crate::ids::{SectionId, SliceId};
-use crate::program::{Frame, Program, SectionKind, SymbolHome};
+use crate::landmark::Landmark;
+use crate::program::{Frame, Program, Section, SectionKind, SymbolHome};
 use crate::relocate::Values;
 
 /// A record in a section.
@@ -77,6 +78,18 @@ pub fn records(file: &str, section: &str, data: &[u8]) -> Result<Vec<Record>, Pr
         at = end;
     }
     Ok(records)
+}
+
+/// What a place in a section without records means: code brings a name for the first record in an empty one, and a name
+/// for the last word in one that holds nothing else (gcc's `crtbegin.o` and `crtend.o`).
+pub fn end(section: &Section<'_>) -> Option<Landmark> {
+    if section.kind != SectionKind::Unwind || section.frame.is_some() {
+        return None;
+    }
+    Some(match section.size {
+        0 => Landmark::FramesStart,
+        _ => Landmark::FramesEnd,
+    })
 }
 
 /// The frame descriptions of each section of code, and the common entry of each.

@@ -4,7 +4,7 @@
 //! function whose address is taken keeps its code everywhere. The walk turns each relocation of a live section into a
 //! [`Reference`], so that later phases need neither symbols nor instruction bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf::{STB_WEAK, STT_GNU_IFUNC};
 
@@ -75,6 +75,8 @@ pub struct Live {
     pub entries: Vec<SymbolId>,
     /// Something refers to the image's header.
     pub image_header: bool,
+    /// Slices in which something refers to an end of `.eh_frame`.
+    pub frame_ends: BTreeSet<SliceId>,
 }
 
 /// Walks from the roots.
@@ -91,6 +93,7 @@ pub fn mark(
         taken: IndexMap::default(),
         entries: Vec::new(),
         image_header: false,
+        frame_ends: BTreeSet::new(),
     };
     let mut marker = Marker {
         program,
@@ -310,7 +313,7 @@ impl<'d> Marker<'_, 'd> {
 
     /// A reference to a place: to the gate if it is the first byte of a function whose address is taken.
     fn place(
-        &self,
+        &mut self,
         from: SectionId,
         relocation: &Relocation,
         symbol: &Symbol<'_>,
@@ -336,6 +339,11 @@ impl<'d> Marker<'_, 'd> {
             0
         };
         let (piece, offset) = program.locate(section, (value as i64).wrapping_add(addend));
+        if let Some(landmark) = frames::end(&program.sections[piece.at()]) {
+            let slice = program.sections[piece.at()].slice;
+            self.live.frame_ends.insert(slice);
+            return Reference::Landmark(landmark, slice);
+        }
         Reference::Place {
             section: piece,
             offset: offset.wrapping_sub(addend),

@@ -21,9 +21,23 @@ pub enum Landmark {
     TlsDataEnd,
     /// End of the TLS segment.
     TlsEnd,
+    /// First record of the `.eh_frame` of the slice that asks.
+    FramesStart,
+    /// The word that ends it.
+    FramesEnd,
     /// Where the thread pointer would be if the TLS segment were a thread's: code adds to it what else it would add to
     /// the start of its module's variables (see [`crate::isa::Slot::TlsModule`]).
     TlsModule,
+}
+
+impl Landmark {
+    /// Each slice has one of its own.
+    pub fn is_of_slice(self) -> bool {
+        matches!(
+            self,
+            Landmark::TextEnd | Landmark::Got | Landmark::FramesStart | Landmark::FramesEnd
+        )
+    }
 }
 
 /// Every name, as ld and lld define them; the TLS segment's are ours, for programs that set threads up by themselves.

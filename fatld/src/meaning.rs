@@ -73,8 +73,7 @@ impl Context<'_, '_> {
             Reference::ImageHeader => Meaning::ImageHeader(addend),
             Reference::Bound(id, end, home) => Meaning::Bound(id, end, home, addend),
             Reference::Landmark(landmark, slice) => {
-                let own = matches!(landmark, Landmark::TextEnd | Landmark::Got).then_some(slice);
-                Meaning::Landmark(landmark, own, addend)
+                Meaning::Landmark(landmark, landmark.is_of_slice().then_some(slice), addend)
             }
             Reference::Place { section, offset } => {
                 let offset = offset.wrapping_add(addend);

@@ -81,3 +81,54 @@ fn frames_describe_live_functions_only_and_the_header_finds_them() {
         );
     }
 }
+
+/// What gcc's `crtbegin.o` and `crtend.o` have: a name for the first record, in a section without any, and one for the
+/// word that ends the list.
+const BEGIN: &str =
+    r#"asm(".pushsection .eh_frame,\"a\",@progbits\n.globl frames\nframes:\n.popsection");"#;
+const END: &str = r#"asm(".pushsection .eh_frame,\"a\",@progbits\n.globl frames_end\nframes_end: .long 0\n.popsection");"#;
+
+const WALK: &str = "
+    extern const char frames[], frames_end[];
+    int answer(void) {
+        int records = 0;
+        const char *at = frames;
+        for (; *(const int *)at; at += 4 + *(const int *)at)
+            records++;
+        return at == frames_end ? records : -1;
+    }";
+
+#[test]
+fn names_at_the_ends_of_frames_lie_at_the_ends_of_what_is_collected() {
+    let (with, without) = (
+        ["-fasynchronous-unwind-tables"],
+        ["-fno-asynchronous-unwind-tables"],
+    );
+    let walk = |flags: &[&str]| {
+        let linked = Link::new()
+            .c_with("begin", BEGIN, [&without; 2])
+            .c_with("start", &start(), [&without; 2])
+            .c_with("walk", WALK, [flags; 2])
+            .c_with("end", END, [&without; 2])
+            .ok();
+        linked.run_views()
+    };
+    assert_eq!(
+        walk(&with),
+        [Some(2); 2],
+        "a common entry and a description"
+    );
+    assert_eq!(walk(&without), [Some(0); 2], "nothing but the end");
+}
+
+#[test]
+fn a_common_entry_that_is_referred_to_stays_without_descriptions() {
+    let entry = r#"asm(".pushsection .eh_frame,\"a\",@progbits\n.globl entry\nentry: .long 12, 0, 0x1, 0x78010000\n.popsection");
+        extern const int entry[]; int answer(void) { return entry[0] + 30; }"#;
+    let flags: [&[&str]; 2] = [&["-fno-asynchronous-unwind-tables"]; 2];
+    let linked = Link::new()
+        .c_with("start", &start(), flags)
+        .c_with("main", entry, flags)
+        .ok();
+    assert_eq!(linked.run_views(), [Some(42); 2]);
+}

@@ -5,6 +5,7 @@ use fat_image::{NOTE_HEADER, PAGE_SIZE, Region};
 use super::plan::{Group, Key, Plan, Rank};
 use super::{Inputs, Item, Layout, OutputSection, Tls, alias, regions};
 use crate::error::Problem;
+use crate::frames;
 use crate::hash::{HashMap, IndexMap};
 use crate::ids::{CollectionId, SliceId};
 use crate::landmark::Landmark;
@@ -311,7 +312,16 @@ impl Placer<'_, '_> {
             let is_text =
                 |s: &&&OutputSection| s.flags & Region::EXECUTE != 0 && s.slice == Some(slice);
             let text = own.iter().filter(is_text).map(end).max();
+            let frames = own.iter().find(|s| {
+                let last = s.items.last().map(|(item, _)| *item);
+                s.slice == Some(slice) && last == Some(Item::FrameEnd)
+            });
+            let frames = frames.map_or((layout.image.0, layout.image.0), |s| {
+                (s.address, s.address + s.size - frames::END as u64)
+            });
             let places = [
+                (Landmark::FramesStart, frames.0),
+                (Landmark::FramesEnd, frames.1),
                 (Landmark::Start, layout.image.0),
                 (Landmark::TextEnd, text.unwrap_or(layout.image.0)),
                 (Landmark::DataEnd, data_end),

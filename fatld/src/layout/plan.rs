@@ -1,5 +1,7 @@
 //! Which output section everything belongs to, and in which order.
 
+use std::collections::BTreeMap;
+
 use fat_image::{GATE_SIZE, Header, Isa as IsaRecord, PAGE_SIZE, Region, Symbol as SymbolRecord};
 use object::elf::STT_FUNC;
 
@@ -281,20 +283,26 @@ impl Planner<'_, '_> {
         let inputs = self.inputs;
         let program = inputs.program;
         let mut placed = vec![false; program.sections.len()];
-        let mut count = vec![0; program.slices.len()];
+        let ends = inputs.live.frame_ends.iter();
+        let mut count: BTreeMap<SliceId, u64> = ends.map(|slice| (*slice, 0)).collect();
         for (id, section) in program
             .sections()
             .filter(|(id, _)| inputs.live.sections[id.at()])
         {
-            let Some(Frame::Description(common)) = section.frame else {
-                continue;
+            let (common, description) = match section.frame {
+                Some(Frame::Common) => (id, None),
+                Some(Frame::Description(common)) => (common, Some(id)),
+                None => continue,
             };
             let common = self.plan.folded.get(&common).copied().unwrap_or(common);
             if !std::mem::replace(&mut placed[common.at()], true) {
                 self.add_own(common, ".eh_frame");
             }
-            self.add_own(id, ".eh_frame");
-            count[section.slice.at()] += 1;
+            let count = count.entry(section.slice).or_default();
+            if let Some(description) = description {
+                self.add_own(description, ".eh_frame");
+                *count += 1;
+            }
         }
         // Records follow one another without a gap, which would end the list; readers like the first one aligned.
         for (key, group) in &mut self.plan.groups {
@@ -302,24 +310,12 @@ impl Planner<'_, '_> {
                 group.parts[0].align = 8;
             }
         }
-        for (at, count) in count
-            .into_iter()
-            .enumerate()
-            .filter(|(_, count)| *count > 0)
-        {
-            let slice = Some(SliceId::next(at));
-            self.add(
-                Rank::ReadOnly,
-                slice,
-                ".eh_frame",
-                Item::FrameEnd,
-                frames::END as u64,
-                1,
-            );
-            if self.options.eh_frame_header {
-                let item = Item::FrameHeader(SliceId::next(at));
-                let size = frames::header_size(count);
-                self.add(Rank::ReadOnly, slice, ".eh_frame_hdr", item, size, 4);
+        for (slice, count) in count {
+            let (owner, size) = (Some(slice), frames::END as u64);
+            self.add(Rank::ReadOnly, owner, ".eh_frame", Item::FrameEnd, size, 1);
+            if self.options.eh_frame_header && count > 0 {
+                let (item, size) = (Item::FrameHeader(slice), frames::header_size(count));
+                self.add(Rank::ReadOnly, owner, ".eh_frame_hdr", item, size, 4);
             }
         }
     }
