@@ -147,48 +147,36 @@ fn link_inputs<'d>(
     )?);
     times.end("mark");
     let functions = functions::build(&program, &pairing, &live);
-    // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
-    let sharing = ManuallyDrop::new(
-        share::share(
-            &program,
-            &pairing,
-            &collections,
-            &clusters,
-            &live,
-            &functions,
-        )
-        .map_err(&refusal)?,
+    let (shared, judged) = rayon::join(
+        // What is stored once, and the proof that it may be: bytes and references here, layouts by abi-check.
+        || {
+            let sharing = share::share(
+                &program,
+                &pairing,
+                &collections,
+                &clusters,
+                &live,
+                &functions,
+            )?;
+            let inputs = layout::Inputs {
+                program: &program,
+                pairing: &pairing,
+                clusters: &clusters,
+                collections: &collections,
+                live: &live,
+                functions: &functions,
+                sharing: &sharing,
+            };
+            let layout = lay_out(inputs, options);
+            Ok((ManuallyDrop::new(sharing), layout))
+        },
+        || judge::judge(&program, &pairing, &live, &clusters),
     );
-    times.end("share");
-    let report = judge::judge(&program, &pairing, &live, &clusters).map_err(&refusal)?;
-    times.end("judge");
-    // Addresses, and with them the bytes: written straight into the files.
-    let inputs = layout::Inputs {
-        program: &program,
-        pairing: &pairing,
-        clusters: &clusters,
-        collections: &collections,
-        live: &live,
-        functions: &functions,
-        sharing: &sharing,
-    };
-    let mut shapes = relax::Shapes::cheapest(&program, &live, options.relax).map_err(Error::new)?;
-    let layout = loop {
-        let layout = layout::lay_out(inputs, shapes, options)?;
-        let values = relocate::Values {
-            program: &program,
-            live: &live,
-            functions: &functions,
-            layout: &layout,
-        };
-        let Some(misfits) = layout.shapes.misfits(values) else {
-            error::check(layout.shapes.short_paddings(&program))?;
-            break layout;
-        };
-        shapes = layout.shapes;
-        shapes.give_way(&program, misfits);
-    };
-    times.end("lay out");
+    let (sharing, layout) = shared.map_err(&refusal)?;
+    let report = judged.map_err(&refusal)?;
+    let layout = layout?;
+    times.end("prove");
+    // The bytes: written straight into the files.
     let values = relocate::Values {
         program: &program,
         live: &live,
@@ -211,6 +199,32 @@ fn link_inputs<'d>(
         say(&times.table())
     } else {
         Ok(())
+    }
+}
+
+/// Gives everything an address. What is then out of reach of its instruction gets a longer one.
+fn lay_out(inputs: layout::Inputs<'_, '_>, options: &Options) -> Result<layout::Layout, Error> {
+    let layout::Inputs {
+        program,
+        live,
+        functions,
+        ..
+    } = inputs;
+    let mut shapes = relax::Shapes::cheapest(program, live, options.relax).map_err(Error::new)?;
+    loop {
+        let layout = layout::lay_out(inputs, shapes, options)?;
+        let values = relocate::Values {
+            program,
+            live,
+            functions,
+            layout: &layout,
+        };
+        let Some(misfits) = layout.shapes.misfits(values) else {
+            error::check(layout.shapes.short_paddings(program))?;
+            return Ok(layout);
+        };
+        shapes = layout.shapes;
+        shapes.give_way(program, misfits);
     }
 }
 
