@@ -210,7 +210,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let var = self.graph.var(root.a);
         match root.pair {
             None => {
-                let reason = Reason::Unreadable("a static without a defined type");
+                let reason = Reason::Unreadable("without a defined type");
                 to.unproved(
                     reason,
                     var.name.to_string(),
@@ -224,6 +224,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     Some((var.unit, var.declared))
                 });
                 let reached = Reached {
+                    kind: var.kind,
                     root: var.name.to_string(),
                     path: var.name.to_string(),
                 };
@@ -462,13 +463,15 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             steps.push(step(label));
             at = &self.ways[holder.0 as usize][way];
         }
-        let root = self.graph.var(self.roots[at.root].a).name.to_string();
+        let var = self.graph.var(self.roots[at.root].a);
+        let root = var.name.to_string();
         if steps.len() > MAX_PATH {
             steps.truncate(MAX_PATH);
             steps.push(".…".to_owned());
         }
         steps.reverse();
         Reached {
+            kind: var.kind,
             path: format!("{root}{}", steps.concat()),
             root,
         }

@@ -155,6 +155,18 @@ impl<'a> Index<'a> {
         self.types.binary_search_by_key(&offset, |(at, _)| *at).ok()
     }
 
+    /// Whether what starts at `offset` is a structure, union or enumeration.
+    pub(crate) fn is_named(&self, offset: DieOffset) -> bool {
+        let at = self.type_at(offset).map(|at| at as u32);
+        at.is_some_and(|at| self.named.binary_search(&at).is_ok())
+    }
+
+    /// Whether a scope is a type.
+    pub(crate) fn is_type(&self, scope: LocalScope) -> bool {
+        let entry = self.scopes.get(scope.0 as usize);
+        entry.is_some_and(|(_, offset)| scope != LocalScope(0) && self.type_at(*offset).is_some())
+    }
+
     /// Scopes from the outermost to `scope`, at most [`MAX_SCOPES`].
     pub(crate) fn path(&self, mut scope: LocalScope) -> Vec<LocalScope> {
         let mut path = Vec::new();

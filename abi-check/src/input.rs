@@ -42,6 +42,29 @@ impl StaticRef<'_> {
     }
 }
 
+/// A named type that one side defines.
+#[derive(Clone, Copy, Debug)]
+pub struct TypeRef<'s> {
+    /// Index in the slice of sides.
+    pub side: usize,
+    /// Qualified by namespaces and functions, for example `smoltcp::wire::Ipv4Address`.
+    pub name: &'s str,
+    /// It is a typedef of something that has a name of its own, or of no structure at all.
+    pub is_alias: bool,
+}
+
+/// What is compared: all that it selects, and what that leads to.
+///
+/// The functions must not depend on the order of calls.
+#[derive(Clone, Copy)]
+pub struct Selection<'s> {
+    /// Called for every static that has a place in memory, vtables included.
+    pub statics: &'s (dyn Fn(&StaticRef<'_>) -> bool + Sync),
+    /// Called for every structure, union, enumeration and typedef that has a name and is more than declared; if absent,
+    /// no type is compared for its own sake.
+    pub types: Option<&'s (dyn Fn(&TypeRef<'_>) -> bool + Sync)>,
+}
+
 /// Where a variable is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Location {

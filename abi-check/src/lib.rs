@@ -10,7 +10,7 @@
 //! | phase | file | makes |
 //! | --- | --- | --- |
 //! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
-//! | find | `unit`, `abbreviation`, `cursor`, `index`, `location` | where the types and statics of each unit are; the selected statics |
+//! | find | `unit`, `abbreviation`, `cursor`, `index`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `pairing`, `matching` | roots that belong together |
@@ -30,6 +30,7 @@
 mod abbreviation;
 mod archive;
 mod attributes;
+mod candidates;
 mod collected;
 mod compare;
 mod cursor;
@@ -75,10 +76,10 @@ pub use declarations::{Definition, declarations};
 pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;
-pub use input::{Location, ObjectFile, Side, StaticRef};
+pub use input::{Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use report::{
-    Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, Severity,
-    SideView, Unproved, Verdict,
+    Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, RootKind,
+    Severity, SideView, Unproved, Verdict,
 };
 
 /// Compares the types of the statics and vtables for which `select` is true, over all sides.
@@ -92,8 +93,23 @@ pub fn compare<'a>(
     sides: &[Side<'a>],
     select: &(dyn Fn(&StaticRef<'_>) -> bool + Sync),
 ) -> Result<Report, Error> {
+    let selection = Selection {
+        statics: select,
+        types: None,
+    };
+    compare_selected(sides, selection)
+}
+
+/// Compares the statics, vtables and types that a selection wants, over all sides.
+///
+/// A type that one side has in several layouts under one name (C allows it) is compared with those that the other sides
+/// have under it: each needs an equal one.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<Report, Error> {
     let elves = read::elves(sides)?;
-    let graph = read::selected(&elves, select)?;
+    let graph = read::selected(&elves, selection)?;
     let roots = roots::by_side(&graph, sides.len());
     let mut collected = collected::Collected::default();
     let mut types = BTreeSet::new();

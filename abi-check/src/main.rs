@@ -1,19 +1,23 @@
 //! The command `abi-check`: proves that statics and vtables of several compilations are laid out alike.
 //!
-//! It adds to the library what belongs to files and exit statuses, and no judgement of its own but one: a vtable that
-//! only some sides have is not counted as unproved, because where a vtable is made depends on what the optimizer
-//! inlined. `--all-vtables` counts it.
+//! It adds to the library what belongs to files and exit statuses; what is compared, `wanted` says.
 #![forbid(unsafe_code)]
+
+mod sections;
+mod wanted;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use abi_check::{Error, Glob, Reason, Report, Side, StaticRef, Verdict};
+use abi_check::{Error, Side, Verdict};
 use clap::Parser;
+use wanted::{Wanted, Wanting};
 
-/// Prove that shared statics, and everything they reach, are laid out alike in compilations for several CPUs.
+/// Prove that data is laid out alike in compilations for several CPUs.
+///
+/// Compared are, unless told otherwise, all statics and vtables with everything that they lead to; if the files have no
+/// static in common, all types that they have in common.
 ///
 /// Exit status: 0 if everything is proved equal, 1 if something differs, 2 if nothing differs but something could not
 /// be compared (or nothing was), 3 if the input could not be read.
@@ -23,15 +27,8 @@ struct Arguments {
     /// Objects, archives, rlibs or linked files, one for each CPU; build them with -Cdebuginfo=2 or -g.
     #[arg(required = true, num_args = 2..)]
     files: Vec<PathBuf>,
-    /// Compare only statics (and vtables) whose qualified name matches; `*` and `?` are wildcards. May be repeated.
-    #[arg(long = "static", value_name = "GLOB")]
-    statics: Vec<String>,
-    /// Leave out the types behind vtables.
-    #[arg(long, conflicts_with = "all_vtables")]
-    no_vtables: bool,
-    /// Count vtables that only some of the files have as unproved.
-    #[arg(long)]
-    all_vtables: bool,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Succeed if nothing differs, even if something could not be compared.
     #[arg(long)]
     allow_unproved: bool,
@@ -77,32 +74,25 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
             objects: abi_check::objects(&name(path), data)?,
         });
     }
-    let globs: Vec<(Glob, AtomicBool)> = arguments
-        .statics
-        .iter()
-        .map(|pattern| (Glob::from(pattern.as_str()), AtomicBool::new(false)))
-        .collect();
-    let mut report = abi_check::compare(&sides, &|root| selects(arguments, &globs, root))?;
-    let hidden = if arguments.all_vtables {
-        0
-    } else {
-        hide_one_sided_vtables(&mut report)
-    };
+    let wanted = Wanting::new(&arguments.wanted, &sides)?;
+    let mut report = wanted.compare(&sides)?;
+    let hidden = wanted.hide_one_sided(&mut report);
 
     let mut text = report.to_string();
-    if hidden > 0 {
+    for (kind, number) in hidden {
+        let are = if number == 1 { " is" } else { "s are" };
+        let advice = match kind {
+            "vtable" => " (--all-vtables names them)",
+            _ => "",
+        };
         text.push_str(&format!(
-            "note: {hidden} vtables are in some of the files only (--all-vtables names them)\n"
+            "note: {number} {kind}{are} in some of the files only{advice}\n"
         ));
     }
     let mut unmatched = false;
-    for ((_, used), pattern) in globs.iter().zip(&arguments.statics) {
-        if !used.load(Ordering::Relaxed) {
-            text.push_str(&format!(
-                "error: --static {pattern}: no static has such a name\n"
-            ));
-            unmatched = true;
-        }
+    for (option, pattern) in wanted.unmatched() {
+        text.push_str(&format!("error: {option} {pattern}: nothing matches\n"));
+        unmatched = true;
     }
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -117,27 +107,4 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         Verdict::Unproved if !arguments.allow_unproved => UNPROVED,
         Verdict::Unproved | Verdict::Equal => EQUAL,
     })
-}
-
-fn selects(arguments: &Arguments, globs: &[(Glob, AtomicBool)], root: &StaticRef<'_>) -> bool {
-    if arguments.no_vtables && root.is_vtable() {
-        return false;
-    }
-    let mut selected = globs.is_empty();
-    for (glob, used) in globs {
-        if glob.matches(root.name) {
-            used.store(true, Ordering::Relaxed);
-            selected = true;
-        }
-    }
-    selected
-}
-
-/// Removes vtables without a partner from what is unproved, and says how many.
-fn hide_one_sided_vtables(report: &mut Report) -> usize {
-    let before = report.unproved.len();
-    report.unproved.retain(|unproved| {
-        unproved.reason != Reason::OneSided || !unproved.subject.ends_with("::{vtable}")
-    });
-    before - report.unproved.len()
 }

@@ -14,6 +14,7 @@ use gimli::{DwAte, DwEnd};
 
 use crate::elf::Elf;
 use crate::input::Location;
+use crate::report::RootKind;
 
 /// A type of any unit of any side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -252,9 +253,11 @@ pub(crate) struct Scope<'a> {
     pub(crate) name: &'a str,
 }
 
-/// A variable with a place in memory.
+/// Where a comparison starts: a variable with a place in memory, or a type that was asked for.
 #[derive(Debug)]
 pub(crate) struct Static<'a> {
+    /// Which of them.
+    pub(crate) kind: RootKind,
     /// Its unit.
     pub(crate) unit: UnitId,
     /// Qualified name.
@@ -292,6 +295,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) producer: &'a str,
     /// Bytes of an address.
     pub(crate) address_size: u8,
+    /// `DW_AT_language` is Rust.
+    pub(crate) is_rust: bool,
     /// `DW_AT_stmt_list`.
     pub(crate) line_table: Option<u64>,
     /// Whether the types are in another file.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Graph, Static};
 use crate::names;
+use crate::report::RootKind;
 
 /// A static, by its index in the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,22 +55,33 @@ pub(crate) fn pair(graph: &Graph<'_>, a: &[StaticId], b: &[StaticId]) -> Pairing
         only_a: a.to_vec(),
         only_b: b.to_vec(),
     };
-    result.round(|id| graph.var(id).linkage_name.map(str::to_owned));
-    result.round(|id| Some(names::without_numbers(&graph.var(id).name).into_owned()));
+    result.round(|id| Some((RootKind::Static, graph.var(id).linkage_name?.to_owned())));
+    result.round(|id| {
+        let var = graph.var(id);
+        // A type and a static of one name have nothing to do with each other.
+        let kind = match var.kind {
+            RootKind::Type => RootKind::Type,
+            RootKind::Static | RootKind::Vtable => RootKind::Static,
+        };
+        Some((kind, names::without_numbers(&var.name).into_owned()))
+    });
     for group in &mut result.groups {
         for list in [&mut group.a, &mut group.b] {
             list.sort_by_cached_key(|id| (names::numbers(&graph.var(*id).name), *id));
         }
     }
-    let name = |group: &Group| group.a.first().map(|id| graph.var(*id).name.to_string());
+    let name = |group: &Group| {
+        let first = group.a.first().map(|id| graph.var(*id));
+        first.map(|var| (var.name.to_string(), var.kind))
+    };
     result.groups.sort_by_cached_key(name);
     result
 }
 
 impl Pairing {
     /// Groups what has the same key on both sides; keeps the rest, in order.
-    fn round(&mut self, key: impl Fn(StaticId) -> Option<String>) {
-        let mut keys: BTreeMap<String, [Vec<StaticId>; 2]> = BTreeMap::new();
+    fn round(&mut self, key: impl Fn(StaticId) -> Option<(RootKind, String)>) {
+        let mut keys: BTreeMap<(RootKind, String), [Vec<StaticId>; 2]> = BTreeMap::new();
         let mut rest = [Vec::new(), Vec::new()];
         let lists = [
             std::mem::take(&mut self.only_a),
@@ -157,8 +169,8 @@ impl Group {
         unit(a) == unit(b)
             && !unit(a).is_empty()
             && x.name == y.name
+            && x.kind == RootKind::Static
             && !x.name.contains('#')
-            && !x.name.ends_with("{vtable}")
             && in_unit(&self.a) == 1
             && in_unit(&self.b) == 1
     }

@@ -6,21 +6,21 @@
 //!
 //! Invariant: the result, and which error is returned if there are several, do not depend on the order of threads.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
+use crate::candidates;
 use crate::definitions::Definitions;
 use crate::elf::Elf;
 use crate::error::Error;
 use crate::hash::Hash;
-use crate::index::{FoundStatic, Index};
-use crate::input::{Side, StaticRef};
+use crate::index::Index;
+use crate::input::{Selection, Side, StaticRef, TypeRef};
 use crate::load::{Loaded, Loader, Request};
-use crate::location::Placement;
 use crate::model::{DieOffset, Graph, Level, Static, Unit, UnitId, unit_at};
+use crate::report::RootKind;
 use crate::share::{self, Types};
 use crate::unit::{Header, UnitReader};
 
@@ -40,15 +40,12 @@ pub(crate) fn elves<'a>(sides: &'a [Side<'_>]) -> Result<Vec<Vec<Elf<'a>>>, Erro
         .collect()
 }
 
-/// Which statics are wanted.
-pub(crate) type Select<'s> = &'s (dyn Fn(&StaticRef<'_>) -> bool + Sync);
-
-/// The statics that are selected, and the types that they lead to.
+/// The statics and types that are selected, and the types that they lead to.
 pub(crate) fn selected<'a>(
     elves: &'a [Vec<Elf<'a>>],
-    select: Select<'_>,
+    selection: Selection<'_>,
 ) -> Result<Graph<'a>, Error> {
-    Reader::new(elves).read(&Wanted::Selected(select))
+    Reader::new(elves).read(&Wanted::Selected(selection))
 }
 
 /// All types.
@@ -62,7 +59,7 @@ pub(crate) fn statics<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error>
 }
 
 enum Wanted<'s> {
-    Selected(Select<'s>),
+    Selected(Selection<'s>),
     AllTypes,
     AllStatics,
 }
@@ -163,6 +160,7 @@ impl<'a> Reader<'a> {
         let sources = &self.sources;
         let open = |id: UnitId| sources[id.0 as usize].open().map(|(reader, _)| reader);
         share::separate(&mut graph, &hashes, &open)?;
+        once(&mut graph);
         Ok(graph)
     }
 
@@ -267,8 +265,24 @@ fn first<'a>(
     let index = Index::read(&reader, !matches!(wanted, Wanted::AllTypes))?;
     unit.has_types = !index.types.is_empty();
     let mut statics = Vec::new();
+    if let Wanted::Selected(Selection {
+        types: Some(select),
+        ..
+    }) = wanted
+    {
+        for ty in candidates::types(&reader, &unit, &index)? {
+            let shown = TypeRef {
+                side: unit.side,
+                name: &ty.root.name,
+                is_alias: ty.is_alias,
+            };
+            if select(&shown) {
+                statics.push(ty.root);
+            }
+        }
+    }
     for found in &index.statics {
-        let Some(var) = variable(&reader, &index, found)? else {
+        let Some(var) = candidates::variable(&reader, &index, found)? else {
             continue;
         };
         let shown = StaticRef {
@@ -279,7 +293,7 @@ fn first<'a>(
             location: var.location,
         };
         if match wanted {
-            Wanted::Selected(select) => select(&shown),
+            Wanted::Selected(selection) => (selection.statics)(&shown),
             _ => true,
         } {
             statics.push(var);
@@ -297,41 +311,19 @@ fn first<'a>(
     Ok((unit, statics, loaded))
 }
 
-fn all_types<'i>(index: &'i Index<'_>) -> impl Iterator<Item = (DieOffset, Level)> + use<'i> {
-    index.types.iter().map(|(offset, _)| (*offset, Level::Full))
+/// Types that were asked for and are the same in several units start one comparison.
+fn once(graph: &mut Graph<'_>) {
+    let mut seen = FxHashSet::default();
+    let statics = std::mem::take(&mut graph.statics);
+    let is_new = |var: &Static<'_>| {
+        let id = var.target.and_then(|at| graph.resolve(var.unit, at));
+        var.kind != RootKind::Type || id.is_none_or(|id| seen.insert(id))
+    };
+    graph.statics = statics.into_iter().filter(is_new).collect();
 }
 
-/// A static with its qualified name; `None` if it has no name at all.
-fn variable<'a>(
-    reader: &UnitReader<'a>,
-    index: &Index<'a>,
-    found: &FoundStatic<'a>,
-) -> Result<Option<Static<'a>>, Error> {
-    let attributes = &found.attributes;
-    let Some(name) = attributes.name.or(attributes.linkage_name) else {
-        return Ok(None);
-    };
-    let mut parts = Vec::new();
-    for scope in index.path(found.scope) {
-        parts.extend(index.scope_name(reader, scope)?);
-    }
-    let name = if parts.is_empty() {
-        Cow::Borrowed(name)
-    } else {
-        parts.push(name);
-        Cow::Owned(parts.join("::"))
-    };
-    Ok(Some(Static {
-        unit: UnitId::default(),
-        name,
-        linkage_name: attributes.linkage_name,
-        target: attributes.target,
-        location: match found.placement {
-            Placement::At(location) => Some(location),
-            _ => None,
-        },
-        declared: attributes.declared,
-    }))
+fn all_types<'i>(index: &'i Index<'_>) -> impl Iterator<Item = (DieOffset, Level)> + use<'i> {
+    index.types.iter().map(|(offset, _)| (*offset, Level::Full))
 }
 
 /// Ranges of items that are loaded at the same time, none of them of two sides.

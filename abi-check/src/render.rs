@@ -4,7 +4,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::report::{Cell, FieldTable, Finding, Kind, Reason, Report, Severity, Unproved, Verdict};
+use crate::report::{
+    Cell, FieldTable, Finding, Kind, Reason, Report, RootKind, Severity, Unproved, Verdict,
+};
 
 /// Affected types, unproved items and roots that are named before the rest is counted.
 const MAX_NAMED: usize = 8;
@@ -84,7 +86,7 @@ impl Report {
             writeln!(
                 f,
                 "  {label:<12}  {} {}{path}",
-                noun(&reached.root),
+                noun(reached.kind),
                 reached.root
             )?;
         }
@@ -185,9 +187,11 @@ impl Report {
         let sides: Vec<&str> = unproved.sides.iter().map(|side| self.side(*side)).collect();
         let sides = sides.join(", ");
         let subject = &unproved.subject;
-        let noun = noun(subject);
         match unproved.reason {
-            Reason::OneSided => write!(f, "unproved: {noun} {subject} is only defined on {sides}")?,
+            Reason::OneSided(kind) => {
+                let noun = noun(kind);
+                write!(f, "unproved: {noun} {subject} is only defined on {sides}")?
+            }
             Reason::NoDefinition => write!(f, "unproved: {subject} is not defined on {sides}")?,
             Reason::Ambiguous => {
                 write!(f, "unproved: {subject} has several definitions on {sides}")?
@@ -197,9 +201,10 @@ impl Report {
                 f,
                 "unproved: {sides} has no type information (-Cdebuginfo=2, or -g)"
             )?,
-            Reason::TooManyCandidates => write!(
+            Reason::TooManyCandidates(kind) => write!(
                 f,
-                "unproved: {noun} {subject} has too many candidates on {sides}"
+                "unproved: {} {subject} has too many candidates on {sides}",
+                noun(kind)
             )?,
         }
         match unproved.reached.first() {
@@ -233,11 +238,11 @@ impl Report {
 }
 
 /// What a root is.
-fn noun(root: &str) -> &'static str {
-    if root.ends_with("::{vtable}") {
-        "vtable"
-    } else {
-        "static"
+fn noun(root: RootKind) -> &'static str {
+    match root {
+        RootKind::Static => "static",
+        RootKind::Vtable => "vtable",
+        RootKind::Type => "type",
     }
 }
 

@@ -166,10 +166,23 @@ impl Kind {
     }
 }
 
+/// Where a comparison starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RootKind {
+    /// A static variable.
+    Static,
+    /// A Rust vtable: leads to the type that it is for.
+    Vtable,
+    /// A type.
+    Type,
+}
+
 /// A root and the way from it to a difference.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reached {
-    /// Qualified name of the static or vtable.
+    /// What the root is.
+    pub kind: RootKind,
+    /// Qualified name of the root.
     pub root: String,
     /// From the root, for example `STATS.inner.count`; `*` is a pointer followed.
     pub path: String,
@@ -248,7 +261,7 @@ pub struct Unproved {
 #[non_exhaustive]
 pub enum Reason {
     /// A root that only the given sides define.
-    OneSided,
+    OneSided(RootKind),
     /// A type that is only declared on the given sides.
     NoDefinition,
     /// Several different types of this name and nothing that tells which one is meant.
@@ -257,8 +270,8 @@ pub enum Reason {
     Unreadable(&'static str),
     /// The given sides have no type information at all.
     NoTypes,
-    /// Too many variables of one name to find out which belong together.
-    TooManyCandidates,
+    /// Too many roots of one name to find out which belong together.
+    TooManyCandidates(RootKind),
 }
 
 /// A compiler that made some units of a side.

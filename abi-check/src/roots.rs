@@ -29,7 +29,7 @@ pub(crate) fn undecided(
 ) {
     for id in &matching.undecided {
         to.unproved(
-            Reason::TooManyCandidates,
+            Reason::TooManyCandidates(graph.var(*id).kind),
             graph.var(*id).name.to_string(),
             sides.to_vec(),
             Vec::new(),
@@ -44,7 +44,7 @@ pub(crate) fn one_sided(
     paired: &[(Pairing, Matching)],
     to: &mut Collected,
 ) {
-    let key = |var: &Static<'_>| names::without_numbers(&var.name).into_owned();
+    let key = |var: &Static<'_>| (var.kind, names::without_numbers(&var.name).into_owned());
     let lonely = || {
         paired.iter().flat_map(|(pairing, matching)| {
             pairing
@@ -54,8 +54,8 @@ pub(crate) fn one_sided(
                 .chain(&matching.lonely)
         })
     };
-    let wanted: BTreeSet<String> = lonely().map(|id| key(graph.var(*id))).collect();
-    let mut having: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let wanted: BTreeSet<_> = lonely().map(|id| key(graph.var(*id))).collect();
+    let mut having: BTreeMap<_, BTreeSet<usize>> = BTreeMap::new();
     for (side, ids) in roots.iter().enumerate() {
         for key in ids
             .iter()
@@ -73,7 +73,12 @@ pub(crate) fn one_sided(
             .filter(|sides| sides.len() < roots.len());
         // If every side has the name, then in different numbers: only this one's is without a partner.
         let sides = all.map_or(vec![own], |sides| sides.iter().copied().collect());
-        to.unproved(Reason::OneSided, var.name.to_string(), sides, Vec::new());
+        to.unproved(
+            Reason::OneSided(var.kind),
+            var.name.to_string(),
+            sides,
+            Vec::new(),
+        );
     }
 }
 

@@ -352,6 +352,9 @@ impl<'a> UnitReader<'a> {
                 dw::DW_AT_name => unit.name = text()?,
                 dw::DW_AT_comp_dir => unit.directory = text()?,
                 dw::DW_AT_producer => unit.producer = text()?,
+                dw::DW_AT_language => {
+                    unit.is_rust = matches!(value, Value::Unsigned(of) if *of == u64::from(dw::DW_LANG_Rust.0));
+                }
                 dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => unit.skeleton = true,
                 _ => {}
             }

@@ -1,0 +1,183 @@
+//! What the command compares.
+//!
+//! Two things that only some sides have are not counted as unproved: a vtable, because where one is made depends on what
+//! the optimizer inlined, and a type that nobody asked for by name, because a compiler describes only those that it used.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use abi_check::{Error, Glob, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef};
+
+use crate::sections::Sections;
+
+/// Options that select.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
+    /// Compare statics (and vtables) whose qualified name matches; `*` and `?` are wildcards. May be repeated.
+    #[arg(long = "root", visible_alias = "static", value_name = "GLOB")]
+    roots: Vec<String>,
+    /// Compare types whose qualified name matches. May be repeated.
+    #[arg(long = "type", value_name = "GLOB")]
+    types: Vec<String>,
+    /// Compare statics in sections whose name matches. May be repeated.
+    #[arg(long = "section", value_name = "GLOB")]
+    sections: Vec<String>,
+    /// Compare all statics, vtables and types that the files have in common.
+    #[arg(long, conflicts_with_all = ["roots", "types", "sections"])]
+    all: bool,
+    /// Leave out the types behind vtables.
+    #[arg(long, conflicts_with = "all_vtables")]
+    no_vtables: bool,
+    /// Count vtables that only some of the files have as unproved.
+    #[arg(long)]
+    all_vtables: bool,
+}
+
+/// Modules of the standard library that are about one ISA.
+const INTERNAL: [&str; 6] = [
+    "core::core_arch::",
+    "core::arch::",
+    "core::core_simd::",
+    "std::arch::",
+    "std::std_detect::",
+    "compiler_builtins::",
+];
+
+/// A pattern, and whether it matched anything.
+#[derive(Debug)]
+struct Pattern {
+    option: &'static str,
+    text: String,
+    glob: Glob,
+    used: AtomicBool,
+}
+
+impl Pattern {
+    fn matches(&self, name: &str) -> bool {
+        let found = self.glob.matches(name);
+        if found {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+}
+
+/// The options, ready to be asked.
+pub(crate) struct Wanting<'a> {
+    options: &'a Wanted,
+    roots: Vec<Pattern>,
+    types: Vec<Pattern>,
+    sections: Vec<Pattern>,
+    tables: Sections,
+}
+
+impl<'a> Wanting<'a> {
+    /// Reads what is needed to answer.
+    pub(crate) fn new(options: &'a Wanted, sides: &[Side<'_>]) -> Result<Wanting<'a>, Error> {
+        let patterns = |option, texts: &[String]| {
+            let pattern = |text: &String| Pattern {
+                option,
+                text: text.clone(),
+                glob: Glob::from(text.as_str()),
+                used: AtomicBool::new(false),
+            };
+            texts.iter().map(pattern).collect()
+        };
+        Ok(Wanting {
+            options,
+            roots: patterns("--root", &options.roots),
+            types: patterns("--type", &options.types),
+            sections: patterns("--section", &options.sections),
+            tables: match options.sections.is_empty() {
+                true => Sections::default(),
+                false => Sections::read(sides)?,
+            },
+        })
+    }
+
+    /// Compares; if there is nothing in common to start from and nothing was asked for, all types.
+    pub(crate) fn compare(&self, sides: &[Side<'_>]) -> Result<Report, Error> {
+        let statics = |found: &StaticRef<'_>| self.takes_static(found);
+        let types = |found: &TypeRef<'_>| self.takes_type(found);
+        let compare = |with_types: bool| {
+            let selection = Selection {
+                statics: &statics,
+                types: with_types.then_some(&types),
+            };
+            abi_check::compare_selected(sides, selection)
+        };
+        let report = compare(self.options.all || !self.types.is_empty())?;
+        if report.compared_roots > 0 || self.names_something() || self.options.all {
+            return Ok(report);
+        }
+        let of_types = compare(true)?;
+        Ok(if of_types.compared_roots > 0 {
+            of_types
+        } else {
+            report
+        })
+    }
+
+    fn names_something(&self) -> bool {
+        self.patterns().next().is_some()
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.roots.iter().chain(&self.types).chain(&self.sections)
+    }
+
+    fn takes_static(&self, found: &StaticRef<'_>) -> bool {
+        if self.options.no_vtables && found.is_vtable() {
+            return false;
+        }
+        if !self.names_something() {
+            return true;
+        }
+        // Every pattern is asked, so that each knows whether it matched something.
+        let section = || self.tables.name(found).unwrap_or_default();
+        let by_name = matching(&self.roots, || found.name);
+        let by_section = matching(&self.sections, section);
+        by_name || by_section
+    }
+
+    fn takes_type(&self, found: &TypeRef<'_>) -> bool {
+        if self.names_something() {
+            return matching(&self.types, || found.name);
+        }
+        !found.is_alias && !INTERNAL.iter().any(|module| found.name.starts_with(module))
+    }
+
+    /// Removes what may be on some sides only, and says of what kind and how many.
+    pub(crate) fn hide_one_sided(&self, report: &mut Report) -> Vec<(&'static str, usize)> {
+        let is_named = |name: &str| self.types.iter().any(|pattern| pattern.glob.matches(name));
+        let (mut vtables, mut types) = (0, 0);
+        report.unproved.retain(|unproved| {
+            let hidden = match unproved.reason {
+                Reason::OneSided(RootKind::Vtable) if !self.options.all_vtables => &mut vtables,
+                Reason::OneSided(RootKind::Type) if !is_named(&unproved.subject) => &mut types,
+                _ => return true,
+            };
+            *hidden += 1;
+            false
+        });
+        let all = [("vtable", vtables), ("type", types)];
+        all.into_iter().filter(|(_, number)| *number > 0).collect()
+    }
+
+    /// Options whose pattern matched nothing.
+    pub(crate) fn unmatched(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let unused = |pattern: &&Pattern| !pattern.used.load(Ordering::Relaxed);
+        self.patterns()
+            .filter(unused)
+            .map(|pattern| (pattern.option, pattern.text.as_str()))
+    }
+}
+
+fn matching<'n>(patterns: &[Pattern], name: impl FnOnce() -> &'n str) -> bool {
+    if patterns.is_empty() {
+        return false;
+    }
+    let name = name();
+    patterns
+        .iter()
+        .fold(false, |found, pattern| pattern.matches(name) | found)
+}
