@@ -27,6 +27,9 @@ struct Arguments {
     /// Objects, archives, rlibs or linked files, one for each CPU; build them with -Cdebuginfo=2 or -g.
     #[arg(required = true, num_args = 2..)]
     files: Vec<PathBuf>,
+    /// How messages call the files, in their order, instead of by their paths.
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
     #[command(flatten)]
     wanted: Wanted,
     /// Succeed if nothing differs, even if something could not be compared.
@@ -68,9 +71,13 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         })?);
     }
     let mut sides = Vec::new();
-    for (path, data) in arguments.files.iter().zip(&contents) {
+    for (at, (path, data)) in arguments.files.iter().zip(&contents).enumerate() {
         sides.push(Side {
-            name: name(path),
+            name: arguments
+                .names
+                .get(at)
+                .cloned()
+                .unwrap_or_else(|| name(path)),
             objects: abi_check::objects(&name(path), data)?,
         });
     }
