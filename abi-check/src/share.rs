@@ -3,7 +3,7 @@
 //! Types are told apart by their hashes (`fingerprint`), in which records and enumerations that a type refers to count with
 //! their names only. C allows a name to mean different things in different units, of which headers know nothing. So when
 //! all is loaded, [`separate`] looks for names with several meanings, and gives every unit its own copy of what
-//! leads to one of them.
+//! leads to one of them. Copies that mean the same after all (`alike`) become one again.
 //!
 //! Invariants: after [`separate`], everything that a type leads to is the same from all units that share it. Ids depend on
 //! the order of units only, not on that of threads.
@@ -11,6 +11,7 @@
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::alike;
 use crate::error::Error;
 use crate::hash::Hash;
 use crate::load::{Found, targets_of};
@@ -137,13 +138,48 @@ pub(crate) fn separate<'a>(
         .into_par_iter()
         .map(|unit| copies(graph, UnitId(unit), &apart, reader))
         .collect();
+    let originals = graph.types.len();
+    let mut hashes = hashes.to_vec();
     for (unit, copies) in copies.into_iter().enumerate() {
         for (index, ty) in copies? {
             let id = push(&mut graph.types, ty)?;
-            graph.units[unit].types[index].1 = id;
+            let shown = &mut graph.units[unit].types[index].1;
+            hashes.push(hashes[shown.0 as usize]);
+            *shown = id;
         }
     }
+    let alike = alike::classes(graph, &apart, hashes);
+    keep_one(graph, originals, &alike);
     Ok(())
+}
+
+/// Of copies that cannot be told apart, one is enough.
+fn keep_one(graph: &mut Graph<'_>, originals: usize, classes: &[Hash]) {
+    let mut first: FxHashMap<(usize, Hash), TypeId> = FxHashMap::default();
+    let mut kept = originals;
+    let mut new_ids = Vec::with_capacity(graph.types.len());
+    for (index, class) in classes.iter().enumerate() {
+        let side = graph.unit_of(TypeId(index as u32)).side;
+        let next = TypeId(if index < originals { index } else { kept } as u32);
+        let id = *first.entry((side, *class)).or_insert(next);
+        if index < originals {
+            new_ids.push(next);
+            continue;
+        }
+        kept += usize::from(id == next);
+        new_ids.push(id);
+    }
+    let mut index = 0;
+    let mut next = originals;
+    graph.types.retain(|_| {
+        let is_kept = index < originals || new_ids[index].0 as usize == next;
+        next += usize::from(is_kept && index >= originals);
+        index += 1;
+        is_kept
+    });
+    for (_, id) in graph.units.iter_mut().flat_map(|unit| &mut unit.types) {
+        *id = new_ids[id.0 as usize];
+    }
 }
 
 /// What a type is looked for under, if it is a definition or declaration with a name.
