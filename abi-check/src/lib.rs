@@ -13,10 +13,10 @@
 //! | find | `unit`, `abbreviation`, `cursor`, `index`, `location` | where the types and statics of each unit are; the selected statics |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
-//! | pair | `roots`, `pairing`, `matching` | roots that belong together |
+//! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
 //! | explain | `explain`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
-//! | render | `render` | the text |
+//! | render | `render`, `kinds` | the text, and the formats for tools |
 //!
 //! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
 //! is forgotten at once, so that memory holds the files and what differs between units.
@@ -45,6 +45,7 @@ mod glob;
 mod hash;
 mod index;
 mod input;
+mod kinds;
 mod layout;
 mod lines;
 mod load;
@@ -54,6 +55,7 @@ mod matching;
 mod model;
 mod names;
 mod pairing;
+mod producer;
 mod read;
 mod relocation;
 mod render;
@@ -76,6 +78,7 @@ pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;
 pub use input::{Location, ObjectFile, Side, StaticRef};
+pub use kinds::KindEntry;
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, Severity,
     SideView, Unproved, Verdict,
