@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use abi_check::{Error, Glob, Reason, Report, Side, StaticRef, Verdict};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Prove that shared statics, and everything they reach, are laid out alike in compilations for several CPUs.
 ///
@@ -35,6 +35,22 @@ struct Arguments {
     /// Succeed if nothing differs, even if something could not be compared.
     #[arg(long)]
     allow_unproved: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON document, described in docs/abi-check.md.
+    Json,
+    /// For comments on pull requests.
+    Markdown,
+    /// SARIF 2.1.0, for services that show findings in the source.
+    Sarif,
 }
 
 /// Exit statuses.
@@ -89,33 +105,44 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         hide_one_sided_vtables(&mut report)
     };
 
-    let mut text = report.to_string();
+    let mut notes = String::new();
     if hidden > 0 {
-        text.push_str(&format!(
+        notes.push_str(&format!(
             "note: {hidden} vtables are in some of the files only (--all-vtables names them)\n"
         ));
     }
     let mut unmatched = false;
     for ((_, used), pattern) in globs.iter().zip(&arguments.statics) {
         if !used.load(Ordering::Relaxed) {
-            text.push_str(&format!(
+            notes.push_str(&format!(
                 "error: --static {pattern}: no static has such a name\n"
             ));
             unmatched = true;
         }
     }
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|source| Error::Io {
-            file: "standard output".to_owned(),
-            source,
-        })?;
+    let text = match arguments.format {
+        Format::Human => report.to_string() + &std::mem::take(&mut notes),
+        Format::Json => report.to_json(),
+        Format::Markdown => report.to_markdown(),
+        Format::Sarif => report.to_sarif(),
+    };
+    // Beside a document for tools, there is no place for notes but here.
+    eprint!("{notes}");
+    print(&text)?;
     Ok(match report.verdict() {
         Verdict::Mismatch => MISMATCH,
         Verdict::NothingCompared => UNPROVED,
         _ if unmatched => UNPROVED,
         Verdict::Unproved if !arguments.allow_unproved => UNPROVED,
         Verdict::Unproved | Verdict::Equal => EQUAL,
+    })
+}
+
+fn print(text: &str) -> Result<(), Error> {
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map_err(|source| Error::Io {
+        file: "standard output".to_owned(),
+        source,
     })
 }
 

@@ -96,3 +96,40 @@ fn members_of_archives_are_read_and_metadata_is_not() {
     );
     assert!(Path::new(&scratch.path().join("libc.rlib")).exists());
 }
+
+#[test]
+fn the_format_changes_what_is_printed_and_not_the_exit_status() {
+    let scratch = objects("format");
+    for (format, beginning) in [
+        ("human", "compared 1 root"),
+        ("json", "{\n  \"schema\": 1,"),
+        ("markdown", "**abi-check: 1 mismatch**"),
+        ("sarif", "{\n  \"$schema\":"),
+    ] {
+        let (status, text) = run(&scratch, &["same.o", "other.o", "--format", format]);
+        assert_eq!(status, 1, "{format}");
+        assert!(text.starts_with(beginning), "{text}");
+    }
+    assert_eq!(run(&scratch, &["same.o", "other.o", "--format=xml"]).0, 3);
+}
+
+#[test]
+fn notes_do_not_spoil_a_document() {
+    let scratch = objects("notes");
+    let output = Command::new(env!("CARGO_BIN_EXE_abi-check"))
+        .args([
+            "same.o",
+            "same.o",
+            "--static=x",
+            "--static=nobody",
+            "--format=json",
+        ])
+        .current_dir(scratch.path())
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["verdict"], "equal");
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(notes.contains("no static has such a name"), "{notes}");
+}
