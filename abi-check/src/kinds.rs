@@ -136,7 +136,7 @@ table! {
     mend: "Define the variant on every side. Futures that cross CPUs must be of functions without cfg between their awaits.";
 
     BaseEncoding, "AC0009", Error, "A scalar is not encoded alike";
-    means: "The bytes are as many, but they mean something else: signed or unsigned, integer or float, boolean or not.";
+    means: "The same bytes mean something else on each side: signed or unsigned, integer or float, boolean or not.";
     why: "char is signed on x86_64 and unsigned on aarch64, arm, riscv and powerpc: 0xff is -1 here and 255 there. \
         core::ffi::c_char follows it.";
     example: "struct s { char level; };   // level < 0 is never true on aarch64";

@@ -5,6 +5,8 @@
 //! inlined. `--all-vtables` counts it.
 #![forbid(unsafe_code)]
 
+mod commands;
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,8 +20,15 @@ use clap::{Parser, ValueEnum};
 /// Exit status: 0 if everything is proved equal, 1 if something differs, 2 if nothing differs but something could not
 /// be compared (or nothing was), 3 if the input could not be read.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<commands::Command>,
     /// Objects, archives, rlibs or linked files, one for each CPU; build them with -Cdebuginfo=2 or -g.
     #[arg(required = true, num_args = 2..)]
     files: Vec<PathBuf>,
@@ -68,7 +77,17 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { FAILED } else { EQUAL });
         }
     };
-    match run(&arguments) {
+    let result = match &arguments.command {
+        Some(command) => match command.output::<Arguments>() {
+            Ok(text) => print(&text).map(|()| EQUAL),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::from(FAILED);
+            }
+        },
+        None => run(&arguments),
+    };
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error}");
@@ -128,7 +147,7 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
     };
     // Beside a document for tools, there is no place for notes but here.
     eprint!("{notes}");
-    print(&text)?;
+    print(text.as_bytes())?;
     Ok(match report.verdict() {
         Verdict::Mismatch => MISMATCH,
         Verdict::NothingCompared => UNPROVED,
@@ -138,8 +157,8 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
     })
 }
 
-fn print(text: &str) -> Result<(), Error> {
-    let written = std::io::stdout().write_all(text.as_bytes());
+fn print(text: &[u8]) -> Result<(), Error> {
+    let written = std::io::stdout().write_all(text);
     written.map_err(|source| Error::Io {
         file: "standard output".to_owned(),
         source,

@@ -133,3 +133,74 @@ fn notes_do_not_spoil_a_document() {
     let notes = String::from_utf8_lossy(&output.stderr);
     assert!(notes.contains("no static has such a name"), "{notes}");
 }
+
+#[test]
+fn explain_lists_all_kinds_and_says_what_one_means() {
+    let scratch = objects("explain");
+    let (status, text) = run(&scratch, &["explain"]);
+    assert_eq!(status, 0);
+    assert_eq!(text.lines().count(), abi_check::Kind::ALL.len(), "{text}");
+    let (status, text) = run(&scratch, &["explain", "ac0009"]);
+    assert_eq!(status, 0);
+    insta::assert_snapshot!(text);
+    let (status, text) = run(&scratch, &["explain", "AC0001", "AC9999"]);
+    assert_eq!(status, 3);
+    assert_eq!(
+        text,
+        "error: AC9999: no kind of finding has this id (`abi-check explain` lists all)\n"
+    );
+}
+
+#[test]
+fn files_may_be_called_like_commands() {
+    let scratch = objects("called");
+    for name in ["explain", "man"] {
+        std::fs::copy(scratch.path().join("same.o"), scratch.path().join(name)).expect("a copy");
+    }
+    assert_eq!(run(&scratch, &["./explain", "same.o"]).0, 0);
+    assert_eq!(run(&scratch, &["same.o", "explain"]).0, 0);
+    assert_eq!(run(&scratch, &["./man", "./explain"]).0, 0);
+    assert_eq!(run(&scratch, &["./man"]).0, 3, "one file is too few");
+}
+
+#[test]
+fn completions_and_the_man_page_know_the_options() {
+    let scratch = objects("completions");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (status, text) = run(&scratch, &["completions", shell]);
+        assert_eq!(status, 0, "{shell}");
+        for word in ["allow-unproved", "explain"] {
+            assert!(text.contains(word), "{shell}: {word}");
+        }
+    }
+    let (status, _) = run(&scratch, &["completions", "tcsh"]);
+    assert_eq!(status, 3);
+    std::fs::write(
+        scratch.path().join("completions.bash"),
+        run(&scratch, &["completions", "bash"]).1,
+    )
+    .expect("the file can be written");
+    let complete = r#"
+        source completions.bash
+        definition=$(complete -p abi-check)
+        function=${definition#*-F }
+        COMP_WORDS=(abi-check --allow)
+        COMP_CWORD=1
+        ${function%% *} abi-check --allow abi-check
+        echo "${COMPREPLY[@]}"
+    "#;
+    let output = Command::new("bash")
+        .args(["-c", complete])
+        .current_dir(scratch.path())
+        .output()
+        .expect("bash runs");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "--allow-unproved"
+    );
+    let (status, text) = run(&scratch, &["man"]);
+    assert_eq!(status, 0);
+    for part in [".TH abi-check 1", ".SH SYNOPSIS", "Exit status", "explain"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
