@@ -58,6 +58,7 @@ impl Collected {
                     side,
                     place: None,
                     text: order(side)?.to_owned(),
+                    bytes: None,
                 })
             })
             .collect();

@@ -30,8 +30,14 @@ impl Diff {
             derived: false,
             member: None,
             text,
+            bytes: [None, None],
             at: [None, None],
         }
+    }
+
+    /// The same, about these numbers.
+    fn of_bytes(self, bytes: Two<Option<u64>>) -> Diff {
+        Diff { bytes, ..self }
     }
 
     /// The same, following from others if there are others.
@@ -188,7 +194,9 @@ impl<'g, 'a> Walk<'g, 'a> {
             && x != y
         {
             out.diffs.push(
-                Diff::new(Kind::Alignment, [x, y].map(|n| format!("alignment {n}"))).derived(),
+                Diff::new(Kind::Alignment, [x, y].map(|n| format!("alignment {n}")))
+                    .of_bytes([Some(x), Some(y)])
+                    .derived(),
             );
         }
         let sizes = ids.map(|id| self.graph.size(id));
@@ -199,6 +207,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                     Kind::Size,
                     sizes.map(|size| format!("size {}", bytes(size))),
                 )
+                .of_bytes(sizes)
                 .derived(),
             );
         } else if sizes[0].is_none() && !open(ids[0]) {

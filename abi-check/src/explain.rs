@@ -266,6 +266,9 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             at,
             reached,
         );
+        for (view, bytes) in finding.sides.iter_mut().zip(diff.bytes) {
+            view.bytes = bytes;
+        }
         self.context(id, &mut finding);
         to.finding(Draft {
             finding,
@@ -392,6 +395,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     side,
                     place: place(at),
                     text,
+                    bytes: None,
                 })
                 .collect(),
             table: None,

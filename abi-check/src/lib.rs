@@ -13,10 +13,10 @@
 //! | find | `unit`, `abbreviation`, `cursor`, `index`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
-//! | pair | `roots`, `pairing`, `matching` | roots that belong together |
+//! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
 //! | explain | `explain`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
-//! | render | `render` | the text |
+//! | render | `render`, `kinds` | the text, and the formats for tools |
 //!
 //! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
 //! is forgotten at once, so that memory holds the files and what differs between units.
@@ -47,6 +47,7 @@ mod glob;
 mod hash;
 mod index;
 mod input;
+mod kinds;
 mod layout;
 mod lines;
 mod load;
@@ -56,6 +57,7 @@ mod matching;
 mod model;
 mod names;
 mod pairing;
+mod producer;
 mod read;
 mod relocation;
 mod render;
@@ -78,6 +80,7 @@ pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;
 pub use input::{Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
+pub use kinds::KindEntry;
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, RootKind,
     Severity, SideView, Unproved, Verdict,

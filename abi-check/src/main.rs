@@ -3,6 +3,7 @@
 //! It adds to the library what belongs to files and exit statuses; what is compared, `wanted` says.
 #![forbid(unsafe_code)]
 
+mod commands;
 mod sections;
 mod wanted;
 
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use abi_check::{Error, Side, Verdict};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use wanted::{Wanted, Wanting};
 
 /// Prove that data is laid out alike in compilations for several CPUs.
@@ -22,8 +23,15 @@ use wanted::{Wanted, Wanting};
 /// Exit status: 0 if everything is proved equal, 1 if something differs, 2 if nothing differs but something could not
 /// be compared (or nothing was), 3 if the input could not be read.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<commands::Command>,
     /// Objects, archives, rlibs or linked files, one for each CPU; build them with -Cdebuginfo=2 or -g.
     #[arg(required = true, num_args = 2..)]
     files: Vec<PathBuf>,
@@ -35,6 +43,22 @@ struct Arguments {
     /// Succeed if nothing differs, even if something could not be compared.
     #[arg(long)]
     allow_unproved: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text for people.
+    Human,
+    /// One JSON document, described in docs/abi-check.md.
+    Json,
+    /// For comments on pull requests.
+    Markdown,
+    /// SARIF 2.1.0, for services that show findings in the source.
+    Sarif,
 }
 
 /// Exit statuses.
@@ -52,7 +76,17 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { FAILED } else { EQUAL });
         }
     };
-    match run(&arguments) {
+    let result = match &arguments.command {
+        Some(command) => match command.output::<Arguments>() {
+            Ok(text) => print(&text).map(|()| EQUAL),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::from(FAILED);
+            }
+        },
+        None => run(&arguments),
+    };
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error}");
@@ -85,33 +119,44 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
     let mut report = wanted.compare(&sides)?;
     let hidden = wanted.hide_one_sided(&mut report);
 
-    let mut text = report.to_string();
+    let mut notes = String::new();
     for (kind, number) in hidden {
         let are = if number == 1 { " is" } else { "s are" };
         let advice = match kind {
             "vtable" => " (--all-vtables names them)",
             _ => "",
         };
-        text.push_str(&format!(
+        notes.push_str(&format!(
             "note: {number} {kind}{are} in some of the files only{advice}\n"
         ));
     }
     let mut unmatched = false;
     for (option, pattern) in wanted.unmatched() {
-        text.push_str(&format!("error: {option} {pattern}: nothing matches\n"));
+        notes.push_str(&format!("error: {option} {pattern}: nothing matches\n"));
         unmatched = true;
     }
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|source| Error::Io {
-            file: "standard output".to_owned(),
-            source,
-        })?;
+    let text = match arguments.format {
+        Format::Human => report.to_string() + &std::mem::take(&mut notes),
+        Format::Json => report.to_json(),
+        Format::Markdown => report.to_markdown(),
+        Format::Sarif => report.to_sarif(),
+    };
+    // Beside a document for tools, there is no place for notes but here.
+    eprint!("{notes}");
+    print(text.as_bytes())?;
     Ok(match report.verdict() {
         Verdict::Mismatch => MISMATCH,
         Verdict::NothingCompared => UNPROVED,
         _ if unmatched => UNPROVED,
         Verdict::Unproved if !arguments.allow_unproved => UNPROVED,
         Verdict::Unproved | Verdict::Equal => EQUAL,
+    })
+}
+
+fn print(text: &[u8]) -> Result<(), Error> {
+    let written = std::io::stdout().write_all(text);
+    written.map_err(|source| Error::Io {
+        file: "standard output".to_owned(),
+        source,
     })
 }

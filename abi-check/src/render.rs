@@ -1,240 +1,133 @@
-//! Text of a report: the only place that formats findings.
+//! Reports in words: the only place that formats findings.
 //!
-//! Invariant: the text is a function of the report alone.
+//! Here are the words that all formats share; each format has a file of its own in `render/`.
+//!
+//! Invariant: what is printed is a function of the report and of the chosen looks (width, colour) alone.
 
-use std::fmt::{self, Display, Formatter};
+mod hint;
+mod human;
+mod json;
+mod markdown;
+mod sarif;
 
-use crate::report::{
-    Cell, FieldTable, Finding, Kind, Reason, Report, RootKind, Severity, Unproved, Verdict,
-};
+use crate::report::{Cell, Finding, Kind, Reason, Report, RootKind, Severity, Unproved, Verdict};
 
-/// Affected types, unproved items and roots that are named before the rest is counted.
-const MAX_NAMED: usize = 8;
-/// One-sided roots that are named before the rest is counted.
-const MAX_UNPROVED: usize = 200;
-
-impl Display for Report {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.header(f)?;
-        for finding in &self.findings {
-            writeln!(f)?;
-            self.finding(f, finding)?;
-        }
-        if !self.unproved.is_empty() {
-            writeln!(f)?;
-        }
-        for unproved in self.unproved.iter().take(MAX_UNPROVED) {
-            self.unproved(f, unproved)?;
-        }
-        if self.unproved.len() > MAX_UNPROVED {
-            writeln!(
-                f,
-                "unproved: and {} more",
-                self.unproved.len() - MAX_UNPROVED
-            )?;
-        }
-        writeln!(f)?;
-        self.summary(f)
-    }
-}
+/// A warning that concerns the whole report.
+const COMPILERS_DIFFER: &str = "the sides were made by different compilers";
 
 impl Report {
-    fn header(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "compared {} and {} of ",
-            count(self.compared_roots, "root"),
-            count(self.compared_types, "type")
-        )?;
-        writeln!(f, "{}", self.sides.join(", "))?;
-        for (side, name) in self.sides.iter().enumerate() {
-            let compilers: Vec<String> = self
-                .producers
-                .iter()
-                .filter(|producer| producer.side == side)
-                .map(|producer| format!("{} ({})", producer.text, count(producer.units, "unit")))
-                .collect();
-            writeln!(
-                f,
-                "  {name}: {}",
-                if compilers.is_empty() {
-                    "no types".to_owned()
-                } else {
-                    compilers.join(", ")
-                }
-            )?;
-        }
-        if self.compilers_differ() {
-            writeln!(f, "warning: the sides were made by different compilers")?;
-        }
-        Ok(())
-    }
-
-    fn finding(&self, f: &mut Formatter<'_>, finding: &Finding) -> fmt::Result {
-        let level = match finding.kind.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        writeln!(f, "{level}[{}]: {}", finding.kind.id(), headline(finding))?;
-        for (index, reached) in finding.reached.iter().enumerate() {
-            let label = if index == 0 { "reached from" } else { "" };
-            let path = if reached.path == reached.root {
-                String::new()
-            } else {
-                format!("  ({})", reached.path)
-            };
-            writeln!(
-                f,
-                "  {label:<12}  {} {}{path}",
-                noun(reached.kind),
-                reached.root
-            )?;
-        }
-        let hidden = (finding.more_roots + 1).saturating_sub(finding.reached.len());
-        if hidden > 0 && !finding.reached.is_empty() {
-            writeln!(f, "  {:<12}  and {}", "", count(hidden, "more root"))?;
-        }
-        let names = || finding.sides.iter().map(|view| self.side(view.side));
-        let places: Vec<String> = finding
-            .sides
-            .iter()
-            .map(|view| {
-                view.place
-                    .as_ref()
-                    .map_or(String::new(), |place| place.to_string())
-            })
-            .collect();
-        let width = names().map(|name| name.chars().count()).max().unwrap_or(0);
-        let place_width = places
-            .iter()
-            .map(|place| place.chars().count())
-            .max()
-            .unwrap_or(0);
-        for ((view, name), place) in finding.sides.iter().zip(names()).zip(&places) {
-            let gap = if place_width == 0 { "" } else { "  " };
-            writeln!(
-                f,
-                "  {name:<width$}{gap}{place:<place_width$}  {}",
-                view.text
-            )?;
-        }
-        if let Some(table) = &finding.table {
-            self.table(f, table)?;
-        }
-        if !finding.also_affects.is_empty() {
-            let all = &finding.also_affects;
-            let shown = all[..all.len().min(MAX_NAMED)].join(", ");
-            let more = if all.len() > MAX_NAMED { ", …" } else { "" };
-            writeln!(
-                f,
-                "  also affects {}: {shown}{more}",
-                count(all.len(), "type")
-            )?;
-        }
-        Ok(())
-    }
-
-    fn table(&self, f: &mut Formatter<'_>, table: &FieldTable) -> fmt::Result {
-        let mut lines = vec![vec!["  field".to_owned()]];
-        lines[0].extend(table.sides.iter().map(|side| self.side(*side).to_owned()));
-        lines[0].push("type".to_owned());
-        for row in &table.rows {
-            let mut names = row
-                .cells
-                .iter()
-                .flatten()
-                .map(|cell| cell.type_name.as_str());
-            let first = names.next().unwrap_or("");
-            let one_type = names.all(|name| name == first);
-            let differs = row
-                .cells
-                .iter()
-                .any(|cell| !same(cell.as_ref(), row.cells[0].as_ref()));
-            let mut line = vec![format!("{}{}", if differs { "* " } else { "  " }, row.name)];
-            line.extend(row.cells.iter().map(|cell| match cell {
-                None => "absent".to_owned(),
-                Some(cell) if one_type => extent(cell),
-                Some(cell) => format!("{} {}", extent(cell), cell.type_name),
-            }));
-            line.push(if one_type {
-                first.to_owned()
-            } else {
-                String::new()
-            });
-            lines.push(line);
-        }
-        let columns = table.sides.len() + 2;
-        let width = |column: usize| {
-            lines
-                .iter()
-                .map(|line| line[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for line in &lines {
-            let cells: Vec<String> = line
-                .iter()
-                .zip(&widths)
-                .map(|(text, width)| format!("{text:<width$}", width = *width))
-                .collect();
-            writeln!(f, "    {}", cells.join("   ").trim_end())?;
-        }
-        Ok(())
-    }
-
-    fn unproved(&self, f: &mut Formatter<'_>, unproved: &Unproved) -> fmt::Result {
-        let sides: Vec<&str> = unproved.sides.iter().map(|side| self.side(*side)).collect();
-        let sides = sides.join(", ");
-        let subject = &unproved.subject;
-        match unproved.reason {
-            Reason::OneSided(kind) => {
-                let noun = noun(kind);
-                write!(f, "unproved: {noun} {subject} is only defined on {sides}")?
-            }
-            Reason::NoDefinition => write!(f, "unproved: {subject} is not defined on {sides}")?,
-            Reason::Ambiguous => {
-                write!(f, "unproved: {subject} has several definitions on {sides}")?
-            }
-            Reason::Unreadable(what) => write!(f, "unproved: {subject}: {what} on {sides}")?,
-            Reason::NoTypes => write!(
-                f,
-                "unproved: {sides} has no type information (-Cdebuginfo=2, or -g)"
-            )?,
-            Reason::TooManyCandidates(kind) => write!(
-                f,
-                "unproved: {} {subject} has too many candidates on {sides}",
-                noun(kind)
-            )?,
-        }
-        match unproved.reached.first() {
-            Some(reached) => writeln!(f, "  ({})", reached.path),
-            None => writeln!(f),
-        }
-    }
-
-    fn summary(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let severity = |wanted| {
-            self.findings
-                .iter()
-                .filter(|finding| finding.kind.severity() == wanted)
-                .count()
-        };
-        match self.verdict() {
-            Verdict::Equal => write!(f, "all proved equal")?,
-            Verdict::Mismatch => write!(f, "{}", count(severity(Severity::Error), "mismatch"))?,
-            Verdict::Unproved => write!(f, "no mismatch, {} unproved", self.unproved.len())?,
-            Verdict::NothingCompared => write!(f, "error: nothing was compared")?,
-        }
-        match severity(Severity::Warning) {
-            0 => writeln!(f),
-            warnings => writeln!(f, ", {}", count(warnings, "warning")),
-        }
-    }
-
     fn side(&self, index: usize) -> &str {
         self.sides.get(index).map_or("?", String::as_str)
     }
+
+    fn number_of(&self, wanted: Severity) -> usize {
+        self.findings
+            .iter()
+            .filter(|finding| finding.kind.severity() == wanted)
+            .count()
+    }
+}
+
+/// A document with a line feed at its end.
+fn pretty(document: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(document)
+        .expect("structs of strings, numbers and lists have a form in JSON")
+        + "\n"
+}
+
+/// A name between backticks.
+fn quoted(name: &str) -> String {
+    format!("`{name}`")
+}
+
+/// `error` or `warning`, which are also the words of SARIF.
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// The answer in one line.
+fn summary(report: &Report) -> String {
+    let mut text = match report.verdict() {
+        Verdict::Equal => "all proved equal".to_owned(),
+        Verdict::Mismatch => count(report.number_of(Severity::Error), "mismatch"),
+        Verdict::Unproved => format!("no mismatch, {} unproved", report.unproved.len()),
+        Verdict::NothingCompared => "error: nothing was compared".to_owned(),
+    };
+    match report.number_of(Severity::Warning) {
+        0 => {}
+        warnings => {
+            text.push_str(", ");
+            text.push_str(&count(warnings, "warning"));
+        }
+    }
+    text
+}
+
+/// Why something is unproved; `quote` marks names as such.
+fn doubt(report: &Report, unproved: &Unproved, quote: fn(&str) -> String) -> String {
+    let sides: Vec<String> = unproved
+        .sides
+        .iter()
+        .map(|side| quote(report.side(*side)))
+        .collect();
+    let sides = sides.join(", ");
+    let subject = quote(&unproved.subject);
+    match unproved.reason {
+        Reason::OneSided(kind) => format!("{} {subject} is only defined on {sides}", noun(kind)),
+        Reason::NoDefinition => format!("{subject} is not defined on {sides}"),
+        Reason::Ambiguous => format!("{subject} has several definitions on {sides}"),
+        Reason::Unreadable(what) => format!("{subject}: {what} on {sides}"),
+        Reason::NoTypes => format!("{sides} has no type information (-Cdebuginfo=2, or -g)"),
+        Reason::TooManyCandidates(kind) => format!(
+            "{} {subject} has too many candidates on {sides}",
+            noun(kind)
+        ),
+    }
+}
+
+/// A line for each flag that only some sides were compiled with.
+fn flags(report: &Report, quote: fn(&str) -> String) -> Vec<String> {
+    let line = |(flag, sides): (&str, Vec<usize>)| {
+        let sides: Vec<String> = sides.iter().map(|side| quote(report.side(*side))).collect();
+        format!("{} was given to {} only", quote(flag), sides.join(", "))
+    };
+    report.flags_that_differ().into_iter().map(line).collect()
+}
+
+/// The compilers of a side.
+fn compilers(report: &Report, side: usize) -> String {
+    let of_side = report
+        .producers
+        .iter()
+        .filter(|producer| producer.side == side);
+    let texts: Vec<String> = of_side
+        .map(|producer| {
+            let flags: String = producer
+                .flags
+                .iter()
+                .map(|flag| format!(" {flag}"))
+                .collect();
+            format!(
+                "{}{flags} ({})",
+                producer.text,
+                count(producer.units, "unit")
+            )
+        })
+        .collect();
+    match texts.is_empty() {
+        true => "no types".to_owned(),
+        false => texts.join(", "),
+    }
+}
+
+/// What was compared, but for the names of the sides.
+fn extent_of_comparison(report: &Report) -> String {
+    let roots = count(report.compared_roots, "root");
+    let types = count(report.compared_types, "type");
+    format!("compared {roots} and {types}")
 }
 
 /// What a root is.
@@ -246,18 +139,20 @@ fn noun(root: RootKind) -> &'static str {
     }
 }
 
-fn headline(finding: &Finding) -> String {
-    let ty = &finding.type_name;
-    let member = finding.member.as_deref().unwrap_or("");
-    let of = if ty.is_empty() {
-        format!("static `{member}`")
+/// What a finding says, in one line; `quote` marks names as such.
+fn headline(finding: &Finding, quote: fn(&str) -> String) -> String {
+    let bare = finding.type_name.is_empty();
+    let ty = quote(&finding.type_name);
+    let member = quote(finding.member.as_deref().unwrap_or(""));
+    let of = if bare {
+        format!("static {member}")
     } else {
-        format!("field `{member}` of `{ty}`")
+        format!("field {member} of {ty}")
     };
     let whole = if finding.member.is_some() {
         of.clone()
     } else {
-        format!("`{ty}`")
+        ty.clone()
     };
     match finding.kind {
         Kind::Size => format!("{whole} is not of the same size"),
@@ -265,20 +160,20 @@ fn headline(finding: &Finding) -> String {
         Kind::FieldOffset => format!("{of} is not at the same place"),
         Kind::FieldMissing => format!("{of} is not on every side"),
         Kind::FieldType => format!("{of} has not the same type"),
-        Kind::Enumerator => format!("enumerators of `{ty}` differ, the first is `{member}`"),
+        Kind::Enumerator => format!("enumerators of {ty} differ, the first is {member}"),
         Kind::Discriminant if finding.member.is_none() => {
-            format!("`{ty}` does not tell its variants apart alike")
+            format!("{ty} does not tell its variants apart alike")
         }
         Kind::Discriminant => {
-            format!("`{ty}` does not tell its variants apart alike, the first is `{member}`")
+            format!("{ty} does not tell its variants apart alike, the first is {member}")
         }
-        Kind::Variant => format!("variant `{member}` of `{ty}` is not on every side"),
+        Kind::Variant => format!("variant {member} of {ty} is not on every side"),
         Kind::BaseEncoding => format!("{whole} is not encoded alike"),
         Kind::Kind => format!("{whole} is not the same kind of type"),
         Kind::ArrayLength => format!("{whole} has not the same number of elements"),
         Kind::PointerWidth => format!("{whole}: pointers are not of the same size"),
         Kind::FloatFormat => format!("{whole} is not in the same floating-point format"),
-        Kind::ByteOrder if ty.is_empty() => "the sides have not the same byte order".to_owned(),
+        Kind::ByteOrder if bare => "the sides have not the same byte order".to_owned(),
         Kind::ByteOrder => format!("{whole} has not the same byte order"),
         Kind::Bitfield => format!("bit {of} is not at the same place"),
         Kind::Signature => format!("{whole}: functions have not the same signature"),

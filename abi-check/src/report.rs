@@ -3,6 +3,8 @@
 //! Invariant: everything in a [`Report`] is sorted and owned, so that two runs over equal input give equal reports.
 //! Nothing here knows how it is printed (`render`) or found (`walk`, `explain`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// What a comparison found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -53,13 +55,30 @@ impl Report {
 
     /// Whether the sides were made by different compilers or versions of one.
     pub fn compilers_differ(&self) -> bool {
-        let of = |side: usize| {
+        let of = |side: usize| -> BTreeSet<&str> {
             self.producers
                 .iter()
-                .filter(move |producer| producer.side == side)
+                .filter(|producer| producer.side == side)
                 .map(|producer| producer.text.as_str())
+                .collect()
         };
-        (1..self.sides.len()).any(|side| !of(0).eq(of(side)))
+        (1..self.sides.len()).any(|side| of(0) != of(side))
+    }
+
+    /// Flags that change layouts or meanings and that not every side was compiled with, with the sides that were.
+    pub fn flags_that_differ(&self) -> Vec<(&str, Vec<usize>)> {
+        let mut sides: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for producer in &self.producers {
+            for flag in &producer.flags {
+                sides.entry(flag).or_default().insert(producer.side);
+            }
+        }
+        let differing = sides
+            .into_iter()
+            .filter(|(_, having)| having.len() < self.sides.len());
+        differing
+            .map(|(flag, having)| (flag, having.into_iter().collect()))
+            .collect()
     }
 }
 
@@ -93,7 +112,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What kind of difference; [`Kind::id`] is stable.
+/// What kind of difference; [`Kind::id`] is stable. What is known of each is in the table of `kinds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
@@ -133,39 +152,6 @@ pub enum Kind {
     DifferentType,
 }
 
-impl Kind {
-    /// Stable identifier, `AC0001` and so on. An identifier is never used again for something else.
-    pub fn id(self) -> &'static str {
-        match self {
-            Kind::Size => "AC0001",
-            Kind::Alignment => "AC0002",
-            Kind::FieldOffset => "AC0003",
-            Kind::FieldMissing => "AC0004",
-            Kind::FieldType => "AC0005",
-            Kind::Enumerator => "AC0006",
-            Kind::Discriminant => "AC0007",
-            Kind::Variant => "AC0008",
-            Kind::BaseEncoding => "AC0009",
-            Kind::Kind => "AC0010",
-            Kind::ArrayLength => "AC0011",
-            Kind::PointerWidth => "AC0012",
-            Kind::FloatFormat => "AC0013",
-            Kind::ByteOrder => "AC0014",
-            Kind::Bitfield => "AC0015",
-            Kind::Signature => "AC0016",
-            Kind::DifferentType => "AC0017",
-        }
-    }
-
-    /// Errors are layouts that differ; a [`Kind::DifferentType`] has the same bytes.
-    pub fn severity(self) -> Severity {
-        match self {
-            Kind::DifferentType => Severity::Warning,
-            _ => Severity::Error,
-        }
-    }
-}
-
 /// Where a comparison starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RootKind {
@@ -197,6 +183,8 @@ pub struct SideView {
     pub place: Option<Place>,
     /// What is there, for example `offset 8  size 4  u32`.
     pub text: String,
+    /// The number that `text` is about, of an alignment or a size: bytes.
+    pub bytes: Option<u64>,
 }
 
 /// A line of the source.
@@ -219,8 +207,12 @@ impl std::fmt::Display for Place {
 pub struct FieldTable {
     /// Indexes in [`Report::sides`], one for each cell of a row.
     pub sides: Vec<usize>,
+    /// Bytes of the whole type, for each of `sides`, if known.
+    pub sizes: Vec<Option<u64>>,
     /// A row for each field.
     pub rows: Vec<FieldRow>,
+    /// Whether the fields cannot lie on top of each other, as those of a union or of variants do.
+    pub sequential: bool,
 }
 
 /// One field on all sides.
@@ -281,6 +273,8 @@ pub struct Producer {
     pub side: usize,
     /// `DW_AT_producer` without command-line flags.
     pub text: String,
+    /// Those of its flags that change layouts or meanings, sorted, if `DW_AT_producer` has flags.
+    pub flags: Vec<String>,
     /// Number of its units.
     pub units: usize,
 }

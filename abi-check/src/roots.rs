@@ -9,6 +9,7 @@ use crate::matching::Matching;
 use crate::model::{Graph, Static};
 use crate::names;
 use crate::pairing::{Pairing, StaticId};
+use crate::producer;
 use crate::report::{Producer, Reason};
 
 /// The selected statics of each side.
@@ -117,24 +118,25 @@ pub(crate) fn compared(roots: &[Vec<StaticId>], paired: &[(Pairing, Matching)]) 
     }
 }
 
-/// Compilers of each side, without their flags, which name the CPU.
+/// Compilers of each side, without the flags that say nothing of layouts (most name the CPU).
 pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
     let mut result = Vec::new();
     for side in 0..sides {
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut count: BTreeMap<(&str, Vec<String>), usize> = BTreeMap::new();
         for unit in graph
             .units
             .iter()
             .filter(|unit| unit.side == side && unit.has_types && !unit.is_type_unit)
         {
-            let text = unit.producer.split(" -").next().unwrap_or("");
-            *count.entry(text).or_default() += 1;
+            *count.entry(producer::split(unit.producer)).or_default() += 1;
         }
-        result.extend(count.into_iter().map(|(text, units)| Producer {
+        let of_side = count.into_iter().map(|((text, flags), units)| Producer {
             side,
             text: text.to_owned(),
+            flags,
             units,
-        }));
+        });
+        result.extend(of_side);
     }
     result
 }

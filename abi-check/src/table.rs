@@ -2,7 +2,7 @@
 //!
 //! Invariant: rows are in the order of the first side's debug information, then what only later sides have.
 
-use crate::model::{Graph, Member, Shape, TypeId};
+use crate::model::{Graph, Member, RecordKind, Shape, TypeId};
 use crate::report::{Cell, FieldRow, FieldTable};
 
 /// Tables of more fields than this help nobody; the finding's own lines say what differs.
@@ -49,11 +49,25 @@ pub(crate) fn fields(graph: &Graph<'_>, types: &[(usize, TypeId)]) -> Option<Fie
     }
     Some(FieldTable {
         sides: types.iter().map(|(side, _)| *side).collect(),
+        sizes: types.iter().map(|(_, id)| graph.size(*id)).collect(),
+        sequential: types.iter().all(|(_, id)| is_sequential(graph, *id)),
         rows: rows
             .into_iter()
             .map(|((name, _), cells)| FieldRow { name, cells })
             .collect(),
     })
+}
+
+/// Whether all of a type's fields are there at once and all of them are in the table.
+fn is_sequential(graph: &Graph<'_>, id: TypeId) -> bool {
+    match &graph.ty(id).shape {
+        Shape::Record(record) => {
+            record.kind == RecordKind::Struct
+                && record.variant_parts.is_empty()
+                && record.members.len() <= MAX_ROWS
+        }
+        _ => false,
+    }
 }
 
 fn cell(graph: &Graph<'_>, holder: TypeId, member: &Member<'_>) -> Cell {

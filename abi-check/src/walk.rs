@@ -69,6 +69,8 @@ pub(crate) struct Diff {
     pub(crate) member: Option<String>,
     /// What each side has.
     pub(crate) text: [String; 2],
+    /// The number that each text is about, of an alignment or a size.
+    pub(crate) bytes: [Option<u64>; 2],
     /// Where each side has it, if that is not where the type is declared.
     pub(crate) at: [Option<SourceLine>; 2],
 }

@@ -96,3 +96,111 @@ fn members_of_archives_are_read_and_metadata_is_not() {
     );
     assert!(Path::new(&scratch.path().join("libc.rlib")).exists());
 }
+
+#[test]
+fn the_format_changes_what_is_printed_and_not_the_exit_status() {
+    let scratch = objects("format");
+    for (format, beginning) in [
+        ("human", "compared 1 root"),
+        ("json", "{\n  \"schema\": 1,"),
+        ("markdown", "**abi-check: 1 mismatch**"),
+        ("sarif", "{\n  \"$schema\":"),
+    ] {
+        let (status, text) = run(&scratch, &["same.o", "other.o", "--format", format]);
+        assert_eq!(status, 1, "{format}");
+        assert!(text.starts_with(beginning), "{text}");
+    }
+    assert_eq!(run(&scratch, &["same.o", "other.o", "--format=xml"]).0, 3);
+}
+
+#[test]
+fn notes_do_not_spoil_a_document() {
+    let scratch = objects("notes");
+    let output = Command::new(env!("CARGO_BIN_EXE_abi-check"))
+        .args([
+            "same.o",
+            "same.o",
+            "--static=x",
+            "--static=nobody",
+            "--format=json",
+        ])
+        .current_dir(scratch.path())
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["verdict"], "equal");
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert!(notes.contains("--root nobody: nothing matches"), "{notes}");
+}
+
+#[test]
+fn explain_lists_all_kinds_and_says_what_one_means() {
+    let scratch = objects("explain");
+    let (status, text) = run(&scratch, &["explain"]);
+    assert_eq!(status, 0);
+    assert_eq!(text.lines().count(), abi_check::Kind::ALL.len(), "{text}");
+    let (status, text) = run(&scratch, &["explain", "ac0009"]);
+    assert_eq!(status, 0);
+    insta::assert_snapshot!(text);
+    let (status, text) = run(&scratch, &["explain", "AC0001", "AC9999"]);
+    assert_eq!(status, 3);
+    assert_eq!(
+        text,
+        "error: AC9999: no kind of finding has this id (`abi-check explain` lists all)\n"
+    );
+}
+
+#[test]
+fn files_may_be_called_like_commands() {
+    let scratch = objects("called");
+    for name in ["explain", "man"] {
+        std::fs::copy(scratch.path().join("same.o"), scratch.path().join(name)).expect("a copy");
+    }
+    assert_eq!(run(&scratch, &["./explain", "same.o"]).0, 0);
+    assert_eq!(run(&scratch, &["same.o", "explain"]).0, 0);
+    assert_eq!(run(&scratch, &["./man", "./explain"]).0, 0);
+    assert_eq!(run(&scratch, &["./man"]).0, 3, "one file is too few");
+}
+
+#[test]
+fn completions_and_the_man_page_know_the_options() {
+    let scratch = objects("completions");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (status, text) = run(&scratch, &["completions", shell]);
+        assert_eq!(status, 0, "{shell}");
+        for word in ["allow-unproved", "explain"] {
+            assert!(text.contains(word), "{shell}: {word}");
+        }
+    }
+    let (status, _) = run(&scratch, &["completions", "tcsh"]);
+    assert_eq!(status, 3);
+    std::fs::write(
+        scratch.path().join("completions.bash"),
+        run(&scratch, &["completions", "bash"]).1,
+    )
+    .expect("the file can be written");
+    let complete = r#"
+        source completions.bash
+        definition=$(complete -p abi-check)
+        function=${definition#*-F }
+        COMP_WORDS=(abi-check --allow)
+        COMP_CWORD=1
+        ${function%% *} abi-check --allow abi-check
+        echo "${COMPREPLY[@]}"
+    "#;
+    let output = Command::new("bash")
+        .args(["-c", complete])
+        .current_dir(scratch.path())
+        .output()
+        .expect("bash runs");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).trim(),
+        "--allow-unproved"
+    );
+    let (status, text) = run(&scratch, &["man"]);
+    assert_eq!(status, 0);
+    for part in [".TH abi-check 1", ".SH SYNOPSIS", "Exit status", "explain"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -326,6 +326,7 @@ fn the_text_of_a_report_shows_both_sides() {
           flag    0 [1]   0 [1]    u8
         * count   8 [8]   16 [8]   u64
       also affects 1 type: Outer
+      hint: #[repr(C)] fixes the order of fields in Rust
 
     1 mismatch
     ");
