@@ -90,13 +90,9 @@ impl<'g, 'a> Walk<'g, 'a> {
                     out.diffs
                         .push(Diff::new(Kind::PointerWidth, sizes.map(bytes)));
                 }
-                self.hold(
-                    out,
-                    Label::Pointee,
-                    false,
-                    types.map(|ty| ty.unit),
-                    [*x, *y],
-                );
+                let units = types.map(|ty| ty.unit);
+                self.compare_pointees(out, units, [*x, *y]);
+                self.hold(out, Label::Pointee, false, units, [*x, *y]);
             }
             (
                 Shape::Function {
@@ -187,17 +183,54 @@ impl<'g, 'a> Walk<'g, 'a> {
         true
     }
 
+    /// Whether the alignment of types tells of more than the places that they get. That of a number shows in the
+    /// records that hold it, if it makes a difference at all: members may have alignments of their own.
+    fn has_own_alignment(&self, id: TypeId) -> bool {
+        matches!(self.graph.ty(id).shape, Shape::Record(_))
+    }
+
+    /// Alignment of what is no record and is pointed to: who points to it relies on it.
+    fn compare_pointees(&mut self, out: &mut Outcome<'a>, units: Two<UnitId>, to: Two<Target>) {
+        let stripped = [0, 1].map(|side| self.graph.strip(units[side], to[side]));
+        if let [Stripped::Type(x), Stripped::Type(y)] = stripped
+            && ![x, y].map(|id| self.has_own_alignment(id)).contains(&true)
+            && self.graph.size(x) == self.graph.size(y)
+        {
+            let text = |n| format!("points to alignment {n}");
+            self.compare_alignments(out, [x, y], &text);
+        }
+    }
+
+    fn compare_alignments(
+        &mut self,
+        out: &mut Outcome<'a>,
+        ids: Two<TypeId>,
+        text: &dyn Fn(u64) -> String,
+    ) {
+        if let [Some(x), Some(y)] = ids.map(|id| self.layouts.alignment(id))
+            && x != y
+        {
+            let diff = Diff::new(Kind::Alignment, [x, y].map(text));
+            out.diffs.push(diff.of_bytes([Some(x), Some(y)]).derived());
+        }
+    }
+
     /// Size and alignment.
     fn compare_extent(&mut self, out: &mut Outcome<'a>, ids: Two<TypeId>) {
         let alignments = ids.map(|id| self.layouts.alignment(id));
-        if let [Some(x), Some(y)] = alignments
-            && x != y
-        {
-            out.diffs.push(
-                Diff::new(Kind::Alignment, [x, y].map(|n| format!("alignment {n}")))
-                    .of_bytes([Some(x), Some(y)])
-                    .derived(),
+        if ids.iter().any(|id| self.has_own_alignment(*id)) {
+            self.compare_alignments(out, ids, &|n| format!("alignment {n}"));
+        }
+        for side in [0, 1] {
+            // Of what consists of others, these say it.
+            let leaf = matches!(
+                self.graph.ty(ids[side]).shape,
+                Shape::Base { .. } | Shape::Array { vector: true, .. }
             );
+            if leaf && alignments[side].is_none() && self.graph.size(ids[side]).is_some() {
+                let reason = Reason::Unreadable("a type whose alignment the psABI leaves open");
+                self.gap(out, reason, ids[side], [side == 0, side == 1]);
+            }
         }
         let sizes = ids.map(|id| self.graph.size(id));
         let open = |id| matches!(self.graph.ty(id).shape, Shape::Array { .. });

@@ -133,7 +133,7 @@ impl<'a> Elf<'a> {
         };
         let mut elf = Elf {
             file,
-            machine: Machine::of(e_machine),
+            machine: Machine::of(e_machine, if parsed.is_64() { 64 } else { 32 }),
             e_machine,
             endian: if parsed.is_little_endian() {
                 RunTimeEndian::Little

@@ -1,7 +1,7 @@
 //! Sizes, alignments and places that DWARF leaves to the reader.
 //!
 //! rustc writes the alignment of every struct; C compilers write it only where the source asks for one. What is missing
-//! is computed as the psABIs do it: scalars are aligned to their size, records to their most aligned member. An offset
+//! is computed as the psABIs do it: scalars are aligned as the machine's table says, records to their most aligned member. An offset
 //! or a size that is no multiple of that shows a packed record.
 //!
 //! Invariant: every result is memoised or depth-bounded; a cycle gives `None`.
@@ -15,8 +15,6 @@ use crate::names::{MAX_ALIASES, Stripped};
 
 /// Types nested by value deeper than this have no alignment here.
 const MAX_DEPTH: u32 = 200;
-/// Largest natural alignment of a scalar in the psABIs of x86_64, RISC-V and AArch64.
-const MAX_NATURAL: u64 = 16;
 
 /// Result of looking for the definition of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,25 +78,21 @@ impl<'g, 'a> Layouts<'g, 'a> {
     fn computed_alignment(&mut self, id: TypeId, depth: u32) -> Option<u64> {
         let graph = self.graph;
         let ty = graph.ty(id);
+        let machine = graph.elf(graph.unit_of(id)).machine;
         match &ty.shape {
             Shape::Base { encoding, .. } => {
+                let complex = *encoding == gimli::DW_ATE_complex_float;
                 let size = ty.size?;
+                let part = if complex { size / 2 } else { size };
                 let bit_int = ty.name.is_some_and(|name| name.contains("_BitInt"));
-                Some(match size {
-                    0 => 1,
-                    _ if bit_int && size > 8 => {
-                        graph.elf(graph.unit_of(id)).machine.wide_bit_int_alignment
-                    }
-                    _ if *encoding == gimli::DW_ATE_complex_float => natural(size / 2),
-                    _ => natural(size),
-                })
+                machine.alignment(part, *encoding, bit_int)
             }
             Shape::Pointer { .. } => Some(u64::from(graph.unit_of(id).address_size)),
-            Shape::Array { vector: true, .. } => graph.size(id),
+            Shape::Array { vector: true, .. } => machine.vector_alignment(graph.size(id)?),
             Shape::Array { element, .. } => self.target_alignment(ty.unit, *element, depth),
             Shape::Enumeration { underlying, .. } => match underlying {
                 Some(_) => self.target_alignment(ty.unit, *underlying, depth),
-                None => ty.size.map(natural),
+                None => machine.alignment(ty.size?, gimli::DW_ATE_unsigned, false),
             },
             Shape::Record(record) => {
                 let parts = record.variant_parts.iter();
@@ -303,11 +297,6 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The alignment of a scalar of `size` bytes: the largest power of two that divides it.
-fn natural(size: u64) -> u64 {
-    shared_power(MAX_NATURAL, size)
-}
-
 /// The largest power of two that divides both, of which the first is one.
 fn shared_power(alignment: u64, value: u64) -> u64 {
     match value {
@@ -319,14 +308,6 @@ fn shared_power(alignment: u64, value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn scalars_are_aligned_to_their_size() {
-        assert_eq!(
-            [1, 2, 4, 8, 16, 32, 12].map(natural),
-            [1, 2, 4, 8, 16, 16, 4]
-        );
-    }
 
     #[test]
     fn a_packed_member_lowers_the_alignment() {

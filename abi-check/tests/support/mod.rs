@@ -67,22 +67,27 @@ pub fn rustc(scratch: &Scratch, name: &str, source: &str, flags: &[&str]) -> (Ve
 
 /// Compiles C for the host.
 pub fn gcc(scratch: &Scratch, name: &str, source: &str, flags: &[&str]) -> Vec<u8> {
+    cc("gcc", scratch, name, source, flags)
+}
+
+/// Compiles C by a compiler that the test names.
+pub fn cc(compiler: &str, scratch: &Scratch, name: &str, source: &str, flags: &[&str]) -> Vec<u8> {
     let input = scratch.path().join("app.c");
     std::fs::write(&input, source).expect("the source can be written");
     let object = scratch.path().join(format!("{name}.o"));
-    let output = Command::new("gcc")
+    let output = Command::new(compiler)
         .args(["-g", "-c", "app.c", "-o"])
         .arg(&object)
         .args(flags)
         .current_dir(scratch.path())
         .output()
-        .expect("gcc runs");
+        .unwrap_or_else(|error| panic!("{compiler} does not run: {error}"));
     assert!(
         output.status.success(),
-        "{}",
+        "{compiler}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    std::fs::read(&object).expect("gcc wrote the object")
+    std::fs::read(&object).expect("the compiler wrote the object")
 }
 
 /// Sides `a`, `b`, … of one object each.
