@@ -79,6 +79,7 @@ pub use error::Error;
 pub use glob::Glob;
 pub use input::{Location, ObjectFile, Side, StaticRef};
 pub use kinds::KindEntry;
+pub use render::Look;
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, Severity,
     SideView, Unproved, Verdict,

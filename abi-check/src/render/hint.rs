@@ -42,6 +42,9 @@ pub(super) fn hint(report: &Report, finding: &Finding) -> String {
             "the sign of `char` is the target's choice; write `signed char` or `unsigned char`"
                 .to_owned()
         }
+        Kind::BaseEncoding if finding.member.is_some() => {
+            "use one type of fixed width and sign on every side".to_owned()
+        }
         Kind::FloatFormat if names(finding).any(|name| name == "long double") => {
             "the format of `long double` is the target's choice; use `double` or `_Float128`"
                 .to_owned()
