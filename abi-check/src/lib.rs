@@ -81,6 +81,7 @@ pub use error::Error;
 pub use glob::Glob;
 pub use input::{Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use kinds::KindEntry;
+pub use render::Look;
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, RootKind,
     Severity, SideView, Unproved, Verdict,

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use abi_check::{Error, Side, Verdict};
+use abi_check::{Error, Look, Side, Verdict};
 use clap::{Parser, ValueEnum};
 use wanted::{Wanted, Wanting};
 
@@ -46,6 +46,33 @@ struct Arguments {
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    /// Colour what differs; `auto` does so on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+/// When text for people is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, as the environment says (NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM).
+    Auto,
+    /// Also in files and pipes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl Color {
+    fn is_wanted(self) -> bool {
+        match self {
+            Color::Auto => {
+                let choice = anstream::AutoStream::choice(&std::io::stdout());
+                choice != anstream::ColorChoice::Never
+            }
+            Color::Always => true,
+            Color::Never => false,
+        }
+    }
 }
 
 /// How a report is printed.
@@ -136,7 +163,7 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         unmatched = true;
     }
     let text = match arguments.format {
-        Format::Human => report.to_string() + &std::mem::take(&mut notes),
+        Format::Human => report.to_text(look(arguments.color)) + &std::mem::take(&mut notes),
         Format::Json => report.to_json(),
         Format::Markdown => report.to_markdown(),
         Format::Sarif => report.to_sarif(),
@@ -151,6 +178,17 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         Verdict::Unproved if !arguments.allow_unproved => UNPROVED,
         Verdict::Unproved | Verdict::Equal => EQUAL,
     })
+}
+
+/// As wide as the terminal, else as COLUMNS says, else as it comes.
+fn look(color: Color) -> Look {
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let width = terminal().or_else(columns).map(usize::from);
+    Look {
+        width: width.unwrap_or(Look::default().width),
+        color: color.is_wanted(),
+    }
 }
 
 fn print(text: &[u8]) -> Result<(), Error> {

@@ -4,11 +4,14 @@
 //!
 //! Invariant: what is printed is a function of the report and of the chosen looks (width, colour) alone.
 
+mod columns;
 mod hint;
 mod human;
 mod json;
 mod markdown;
 mod sarif;
+
+pub use human::Look;
 
 use crate::report::{Cell, Finding, Kind, Reason, Report, RootKind, Severity, Unproved, Verdict};
 

@@ -114,6 +114,44 @@ fn the_format_changes_what_is_printed_and_not_the_exit_status() {
 }
 
 #[test]
+fn colour_and_width_are_asked_for_or_found_out() {
+    let scratch = objects("looks");
+    let looks = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_abi-check"))
+            .args(["same.o", "other.o"])
+            .args(arguments)
+            .env_remove("COLUMNS")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .envs(variables.iter().copied())
+            .current_dir(scratch.path())
+            .output()
+            .expect("the command runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (text.contains('\x1b'), text)
+    };
+    assert!(!looks(&[], &[]).0, "a pipe is no terminal");
+    assert!(looks(&["--color=always"], &[]).0);
+    assert!(looks(&["--color=always"], &[("NO_COLOR", "1")]).0);
+    assert!(looks(&[], &[("CLICOLOR_FORCE", "1")]).0);
+    assert!(!looks(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).0);
+    assert!(!looks(&["--color=never"], &[("CLICOLOR_FORCE", "1")]).0);
+    assert!(!looks(&["--color=always", "--format=json"], &[]).0);
+    let struct_s = |first: &str| {
+        format!(
+            "struct a_type_whose_name_is_very_long_indeed {{ int n; }};
+             struct s {{ {first} c; struct a_type_whose_name_is_very_long_indeed t; }} x;"
+        )
+    };
+    gcc(&scratch, "same", &struct_s("char"), &[]);
+    gcc(&scratch, "other", &struct_s("long"), &[]);
+    let wide = looks(&[], &[]).1;
+    assert!(!wide.contains('…'), "{wide}");
+    assert!(looks(&[], &[("COLUMNS", "60")]).1.contains('…'));
+    assert_eq!(looks(&[], &[("COLUMNS", "many")]).1, wide);
+}
+
+#[test]
 fn notes_do_not_spoil_a_document() {
     let scratch = objects("notes");
     let output = Command::new(env!("CARGO_BIN_EXE_abi-check"))

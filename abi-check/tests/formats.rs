@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use abi_check::{Kind, Report};
+use abi_check::{Kind, Look, Report};
 use serde_json::Value;
 use support::{Scratch, compare, gcc};
 
@@ -63,6 +63,64 @@ fn string(value: &Value) -> &str {
 #[test]
 fn as_text() {
     insta::assert_snapshot!(report("as_text").to_string());
+}
+
+#[test]
+fn what_differs_is_coloured_and_nothing_else() {
+    let report = report("coloured");
+    let look = Look {
+        color: true,
+        ..Look::default()
+    };
+    let coloured = report.to_text(look);
+    let (mut plain, mut marked) = (String::new(), Vec::new());
+    for (index, part) in coloured.split('\x1b').enumerate() {
+        let (sequence, text) = match index {
+            0 => ("", part),
+            _ => part.split_once('m').expect("a sequence ends"),
+        };
+        // Bold and red come as two sequences; the second one is followed by the text.
+        if sequence == "[31" {
+            marked.push(text);
+        }
+        plain.push_str(text);
+    }
+    assert_eq!(plain, report.to_string());
+    for text in ["long ", "8", "16", "alignment", "64", "signed", "unsigned"] {
+        let found = marked.iter().any(|part| part.trim() == text.trim());
+        assert_eq!(found, text != "alignment", "{text}: {marked:?}");
+    }
+}
+
+#[test]
+fn in_a_narrow_terminal() {
+    let scratch = Scratch::new("narrow");
+    let source = "
+        struct with_a_very_long_name_that_says_little { VALUE value; struct s *__attribute__((aligned(8))) next; };
+        struct s { unsigned long long same_on_both_sides_and_long; struct with_a_very_long_name_that_says_little held; } x;
+        enum e { FIRST_OF_SOME = 1, SECOND_OF_SOME = V, THIRD_OF_SOME = V + 1, FOURTH_OF_SOME } y;";
+    let a = gcc(&scratch, "a", source, &["-DVALUE=unsigned short", "-DV=2"]);
+    let b = gcc(&scratch, "b", source, &["-DVALUE=unsigned char", "-DV=12"]);
+    let mut report = compare(&[&a, &b]);
+    report.producers.clear();
+    let text = report.to_text(Look {
+        width: 56,
+        color: false,
+    });
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn padding_between_members_without_names_is_shown_once() {
+    let source = "struct s { char a; union { int b; }; char c; union { int d; }; M e; } x;";
+    let scratch = Scratch::new("padding");
+    let a = gcc(&scratch, "a", source, &["-DM=int"]);
+    let b = gcc(&scratch, "b", source, &["-DM=float"]);
+    let text = compare(&[&a, &b]).to_string();
+    for padding in ["1[3] padding", "9[3] padding"] {
+        let row = |line: &&str| line.matches(padding).count() == 2;
+        assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    }
 }
 
 #[test]

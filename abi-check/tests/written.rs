@@ -320,11 +320,12 @@ fn the_text_of_a_report_shows_both_sides() {
 
     error[AC0003]: field `count` of `Inner` is not at the same place
       reached from  static STATS  (STATS.inner.count)
-      a  offset 8  size 8  u64
-      b  offset 16  size 8  u64
-          field   a       b        type
-          flag    0 [1]   0 [1]    u8
-        * count   8 [8]   16 [8]   u64
+          a                 b
+          0[1] flag: u8     0[1] flag: u8
+          1[7] padding      1[15] padding
+        * 8[8] count: u64   16[8] count: u64
+          16[8] padding
+          24 bytes          24 bytes
       also affects 1 type: Outer
       hint: #[repr(C)] fixes the order of fields in Rust
 

@@ -42,6 +42,9 @@ pub(super) fn hint(report: &Report, finding: &Finding) -> String {
             "the sign of `char` is the target's choice; write `signed char` or `unsigned char`"
                 .to_owned()
         }
+        Kind::BaseEncoding if finding.member.is_some() => {
+            "use one type of fixed width and sign on every side".to_owned()
+        }
         Kind::FloatFormat if names(finding).any(|name| name == "long double") => {
             "the format of `long double` is the target's choice; use `double` or `_Float128`"
                 .to_owned()
@@ -142,7 +145,38 @@ fn fixed_width(bits: u64, signed: bool, rust: bool) -> String {
     }
 }
 
+/// As a hint begins and ends: with a small letter, and without a period.
 fn first_sentence(text: &str) -> String {
     let end = text.find(". ").unwrap_or(text.trim_end_matches('.').len());
-    text[..end].to_owned()
+    let mut result = text[..end].to_owned();
+    if let Some(first) = result.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn general_advice_is_one_sentence() {
+        for kind in Kind::ALL {
+            let hint = first_sentence(kind.entry().mend);
+            assert!(
+                !hint.is_empty() && !hint.ends_with('.') && !hint.contains(". "),
+                "{hint}"
+            );
+        }
+        assert_eq!(first_sentence("Use one. Or two."), "use one");
+        assert_eq!(first_sentence("Use one."), "use one");
+    }
+
+    #[test]
+    fn types_of_fixed_width_are_named_in_the_language_of_the_source() {
+        assert_eq!(fixed_width(64, false, true), "u64");
+        assert_eq!(fixed_width(32, true, true), "i32");
+        assert_eq!(fixed_width(64, true, false), "int64_t");
+        assert_eq!(fixed_width(16, false, false), "uint16_t");
+    }
 }

@@ -1,24 +1,65 @@
-//! The report as plain text.
+//! The report for people: as text of a given width, with or without colour.
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{
-    COMPILERS_DIFFER, compilers, count, doubt, extent, extent_of_comparison, flags, headline,
-    hint::hint, noun, quoted, same, severity, summary,
-};
-use crate::report::{FieldTable, Finding, Report, Unproved};
+use anstyle::{AnsiColor, Style};
 
-/// Affected types, unproved items and roots that are named before the rest is counted.
+use super::{
+    COMPILERS_DIFFER, columns, compilers, count, doubt, extent_of_comparison, flags, headline,
+    hint::hint, noun, quoted, severity, summary,
+};
+use crate::report::{Finding, Report, Unproved};
+
+/// Affected types and roots that are named before the rest is counted.
 const MAX_NAMED: usize = 8;
 /// One-sided roots that are named before the rest is counted.
 const MAX_UNPROVED: usize = 200;
+/// What differs.
+const DIFFERS: Style = AnsiColor::Red.on_default().bold();
+
+/// How text for people looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Letters in a line; longer types are shortened, but never in what differs.
+    pub width: usize,
+    /// Whether what differs is coloured, by escape sequences.
+    pub color: bool,
+}
+
+impl Default for Look {
+    /// Plain, as wide as most screens.
+    fn default() -> Look {
+        Look {
+            width: 120,
+            color: false,
+        }
+    }
+}
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.human(f, Look::default())
+    }
+}
+
+impl Report {
+    /// The report as text for people. As it is displayed, it has the default look.
+    pub fn to_text(&self, look: Look) -> String {
+        /// A report that is displayed with a look of its own.
+        struct Looking<'r>(&'r Report, Look);
+        impl Display for Looking<'_> {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                self.0.human(f, self.1)
+            }
+        }
+        Looking(self, look).to_string()
+    }
+
+    fn human(&self, f: &mut Formatter<'_>, look: Look) -> fmt::Result {
         self.header(f)?;
         for finding in &self.findings {
             writeln!(f)?;
-            self.finding(f, finding)?;
+            self.finding(f, finding, look)?;
         }
         if !self.unproved.is_empty() {
             writeln!(f)?;
@@ -36,9 +77,7 @@ impl Display for Report {
         writeln!(f)?;
         self.summary(f)
     }
-}
 
-impl Report {
     fn header(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let sides = self.sides.join(", ");
         writeln!(f, "{} of {sides}", extent_of_comparison(self))?;
@@ -54,7 +93,7 @@ impl Report {
         Ok(())
     }
 
-    fn finding(&self, f: &mut Formatter<'_>, finding: &Finding) -> fmt::Result {
+    fn finding(&self, f: &mut Formatter<'_>, finding: &Finding, look: Look) -> fmt::Result {
         let level = severity(finding.kind.severity());
         writeln!(
             f,
@@ -80,32 +119,12 @@ impl Report {
         if hidden > 0 && !finding.reached.is_empty() {
             writeln!(f, "  {:<12}  and {}", "", count(hidden, "more root"))?;
         }
-        let names = || finding.sides.iter().map(|view| self.side(view.side));
-        let places: Vec<String> = finding
-            .sides
-            .iter()
-            .map(|view| {
-                view.place
-                    .as_ref()
-                    .map_or(String::new(), |place| place.to_string())
-            })
-            .collect();
-        let width = names().map(|name| name.chars().count()).max().unwrap_or(0);
-        let place_width = places
-            .iter()
-            .map(|place| place.chars().count())
-            .max()
-            .unwrap_or(0);
-        for ((view, name), place) in finding.sides.iter().zip(names()).zip(&places) {
-            let gap = if place_width == 0 { "" } else { "  " };
-            writeln!(
-                f,
-                "  {name:<width$}{gap}{place:<place_width$}  {}",
-                view.text
-            )?;
-        }
-        if let Some(table) = &finding.table {
-            self.table(f, table)?;
+        let paint = |text: &str| match look.color {
+            true => format!("{DIFFERS}{text}{DIFFERS:#}"),
+            false => text.to_owned(),
+        };
+        for line in columns::lines(self, finding, look.width, paint) {
+            writeln!(f, "{line}")?;
         }
         if !finding.also_affects.is_empty() {
             let all = &finding.also_affects;
@@ -118,55 +137,6 @@ impl Report {
             )?;
         }
         writeln!(f, "  hint: {}", hint(self, finding))?;
-        Ok(())
-    }
-
-    fn table(&self, f: &mut Formatter<'_>, table: &FieldTable) -> fmt::Result {
-        let mut lines = vec![vec!["  field".to_owned()]];
-        lines[0].extend(table.sides.iter().map(|side| self.side(*side).to_owned()));
-        lines[0].push("type".to_owned());
-        for row in &table.rows {
-            let mut names = row
-                .cells
-                .iter()
-                .flatten()
-                .map(|cell| cell.type_name.as_str());
-            let first = names.next().unwrap_or("");
-            let one_type = names.all(|name| name == first);
-            let differs = row
-                .cells
-                .iter()
-                .any(|cell| !same(cell.as_ref(), row.cells[0].as_ref()));
-            let mut line = vec![format!("{}{}", if differs { "* " } else { "  " }, row.name)];
-            line.extend(row.cells.iter().map(|cell| match cell {
-                None => "absent".to_owned(),
-                Some(cell) if one_type => extent(cell),
-                Some(cell) => format!("{} {}", extent(cell), cell.type_name),
-            }));
-            line.push(if one_type {
-                first.to_owned()
-            } else {
-                String::new()
-            });
-            lines.push(line);
-        }
-        let columns = table.sides.len() + 2;
-        let width = |column: usize| {
-            lines
-                .iter()
-                .map(|line| line[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        for line in &lines {
-            let cells: Vec<String> = line
-                .iter()
-                .zip(&widths)
-                .map(|(text, width)| format!("{text:<width$}", width = *width))
-                .collect();
-            writeln!(f, "    {}", cells.join("   ").trim_end())?;
-        }
         Ok(())
     }
 
