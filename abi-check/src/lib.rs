@@ -10,7 +10,7 @@
 //! | phase | file | makes |
 //! | --- | --- | --- |
 //! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
-//! | find | `unit`, `abbreviation`, `cursor`, `index`, `location` | where the types and statics of each unit are; the selected statics |
+//! | find | `unit`, `abbreviation`, `cursor`, `index`, `origins`, `location` | where the types and statics of each unit are; the selected statics |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `pairing`, `matching` | roots that belong together |
@@ -53,6 +53,7 @@ mod machine;
 mod matching;
 mod model;
 mod names;
+mod origins;
 mod pairing;
 mod read;
 mod relocation;

@@ -311,7 +311,7 @@ fn variable<'a>(
     let Some(name) = attributes.name.or(attributes.linkage_name) else {
         return Ok(None);
     };
-    let mut parts = Vec::new();
+    let mut parts = found.scope_elsewhere.clone();
     for scope in index.path(found.scope) {
         parts.extend(index.scope_name(reader, scope)?);
     }
