@@ -31,7 +31,8 @@ pub(crate) fn variable<'a>(
     let Some(name) = attributes.name.or(attributes.linkage_name) else {
         return Ok(None);
     };
-    let name = qualified(reader, index, found.scope, name)?;
+    let outer = found.scope_elsewhere.clone();
+    let name = qualified(reader, index, (outer, found.scope), name)?;
     let is_vtable = name.ends_with("::{vtable}");
     Ok(Some(Static {
         kind: if is_vtable {
@@ -71,7 +72,7 @@ pub(crate) fn types<'a>(
         let name = attributes.name.or_else(|| given.get(&offset).copied());
         let is_elsewhere = attributes.declaration || attributes.signature.is_some();
         if let Some(name) = name.filter(|_| !is_elsewhere) {
-            let name = qualified(reader, index, scope, name)?;
+            let name = qualified(reader, index, (Vec::new(), scope), name)?;
             result.push(NamedType {
                 root: root(name, offset, &attributes),
                 is_alias: false,
@@ -89,7 +90,7 @@ pub(crate) fn types<'a>(
         let has_own_name = || Ok(entry(reader, target)?.is_none_or(|to| to.name.is_some()));
         let is_known = names_it && index.is_named(target) && !has_own_name()?;
         if !is_known {
-            let name = qualified(reader, index, index.types[at].1, name)?;
+            let name = qualified(reader, index, (Vec::new(), index.types[at].1), name)?;
             result.push(NamedType {
                 root: root(name, *offset, &attributes),
                 is_alias: true,
@@ -124,10 +125,9 @@ fn entry<'a>(reader: &UnitReader<'a>, offset: DieOffset) -> Result<Option<Attrib
 fn qualified<'a>(
     reader: &UnitReader<'a>,
     index: &Index<'a>,
-    scope: LocalScope,
+    (mut parts, scope): (Vec<&'a str>, LocalScope),
     name: &'a str,
 ) -> Result<Cow<'a, str>, Error> {
-    let mut parts = Vec::new();
     for scope in index.path(scope) {
         parts.extend(index.scope_name(reader, scope)?);
     }

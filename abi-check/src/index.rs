@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::form;
 use crate::location::{self, Placement};
 use crate::model::DieOffset;
+use crate::origins::Origins;
 use crate::unit::UnitReader;
 
 /// A declaration chain longer than this is a cycle.
@@ -43,6 +44,8 @@ pub(crate) struct FoundStatic<'a> {
     pub(crate) placement: Placement,
     /// What it is declared in.
     pub(crate) scope: LocalScope,
+    /// Names of what it is declared in, from the outermost, if that is in another unit.
+    pub(crate) scope_elsewhere: Vec<&'a str>,
 }
 
 /// Where things are in one unit.
@@ -65,6 +68,20 @@ pub(crate) struct Index<'a> {
 impl<'a> Index<'a> {
     /// Passes over the entries of a unit. Without `statics`, only types and scopes are looked for.
     pub(crate) fn read(reader: &UnitReader<'a>, statics: bool) -> Result<Index<'a>, Error> {
+        let (mut index, completions) = Index::scan(reader, statics)?;
+        let mut origins = Origins::default();
+        for found in completions {
+            let found = index.complete(reader, found)?;
+            index.statics.push(origins.complete(reader, found)?);
+        }
+        Ok(index)
+    }
+
+    /// The same, with the statics that have a declaration elsewhere apart and incomplete.
+    pub(crate) fn scan(
+        reader: &UnitReader<'a>,
+        statics: bool,
+    ) -> Result<(Index<'a>, Vec<FoundStatic<'a>>), Error> {
         let mut index = Index {
             scopes: vec![(LocalScope(0), DieOffset::default())],
             ..Index::default()
@@ -113,11 +130,7 @@ impl<'a> Index<'a> {
                 frames.push(inside);
             }
         }
-        for found in completions {
-            let found = index.complete(reader, found)?;
-            index.statics.push(found);
-        }
-        Ok(index)
+        Ok((index, completions))
     }
 
     fn scope_or_type(
@@ -190,14 +203,21 @@ impl<'a> Index<'a> {
         own_name(reader, *offset)
     }
 
-    /// A definition takes what it lacks from its declaration, above all the scope.
-    fn complete(
+    /// Whether a variable is declared at `offset`.
+    pub(crate) fn has_variable(&self, offset: DieOffset) -> bool {
+        let known = self.variables.binary_search_by_key(&offset, |(at, _)| *at);
+        known.is_ok()
+    }
+
+    /// A definition takes what it lacks from its declaration, above all the scope. What it still lacks then has an
+    /// origin in another unit.
+    pub(crate) fn complete(
         &self,
         reader: &UnitReader<'a>,
         mut found: FoundStatic<'a>,
     ) -> Result<FoundStatic<'a>, Error> {
         for _ in 0..MAX_ORIGINS {
-            let Some(origin) = found.attributes.origin.take() else {
+            let Some(origin) = found.attributes.origin else {
                 break;
             };
             let known = self
@@ -268,6 +288,7 @@ fn static_at<'a>(
         attributes,
         placement,
         scope,
+        scope_elsewhere: Vec::new(),
     }))
 }
 

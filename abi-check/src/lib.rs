@@ -10,7 +10,7 @@
 //! | phase | file | makes |
 //! | --- | --- | --- |
 //! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
-//! | find | `unit`, `abbreviation`, `cursor`, `index`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
+//! | find | `unit`, `abbreviation`, `cursor`, `index`, `origins`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
@@ -56,6 +56,7 @@ mod machine;
 mod matching;
 mod model;
 mod names;
+mod origins;
 mod pairing;
 mod producer;
 mod read;

@@ -121,6 +121,37 @@ fn contains(scratch: &Scratch, name: &str) -> bool {
 const VERSIONS: [&str; 4] = ["-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5"];
 
 #[test]
+fn types_of_other_units_are_found_in_every_version() {
+    for version in VERSIONS {
+        let scratch = Scratch::new(&format!("lto{version}"));
+        let [plain, linked] = linked(&scratch, version, &["-flto", "-shared", "-fPIC"]);
+        // The unit of the link-time optimizer has the places, those of the sources have the rest.
+        assert!(contains(&scratch, "DW_AT_abstract_origin"), "{version}");
+        let report = compare_shared(&plain, &linked);
+        assert_eq!(report.verdict(), Verdict::Equal, "{version}: {report}");
+        assert_eq!(report.compared_roots, 3, "{version}: {report}");
+    }
+}
+
+#[test]
+fn the_namespaces_of_a_variable_of_another_unit_are_part_of_its_name() {
+    let scratch = Scratch::new("lto_namespaces");
+    let source =
+        "namespace outer { namespace inner { struct s { int a; }; __attribute__((used)) s one; } }";
+    std::fs::write(scratch.path().join("one.cc"), source).expect("the source can be written");
+    let output = Command::new("g++")
+        .args(["-g", "-flto", "-shared", "-fPIC", "one.cc", "-o", "linked"])
+        .current_dir(scratch.path())
+        .output()
+        .expect("g++ runs");
+    assert!(output.status.success(), "{output:?}");
+    let linked = linked_file(&scratch);
+    let report = support::compare_if(&[&linked, &linked], &|var| var.name == "outer::inner::one");
+    assert_eq!(report.compared_roots, 1, "{report}");
+    assert_eq!(report.verdict(), Verdict::Equal, "{report}");
+}
+
+#[test]
 fn types_that_dwz_moved_to_partial_units_are_found() {
     for version in VERSIONS {
         let scratch = Scratch::new(&format!("dwz{version}"));
