@@ -336,11 +336,14 @@ impl Loader<'_, '_> {
         if is_scalar {
             self.machine(&mut hasher);
         }
+        let own = hasher;
+        let mut leads_outside = false;
         for index in targets {
-            self.target(&mut hasher, self.targets[index], depth)?;
+            leads_outside |= self.target(&mut hasher, self.targets[index], depth)?;
         }
         let hash = hasher.finish();
         let met = &mut self.met[slot];
+        met.open = leads_outside.then_some(own);
         met.busy = false;
         met.hash = Some(hash);
         Ok(hash)
@@ -364,16 +367,21 @@ impl Loader<'_, '_> {
         hasher.number(elf.machine.has_own_long_double(self.unit.producer).into());
     }
 
-    /// Adds what a reference leads to.
-    fn target(&mut self, hasher: &mut Hasher, offset: DieOffset, depth: u32) -> Result<(), Error> {
+    /// Adds what a reference leads to, and says whether that is in another unit or leads there without a name.
+    fn target(
+        &mut self,
+        hasher: &mut Hasher,
+        offset: DieOffset,
+        depth: u32,
+    ) -> Result<bool, Error> {
         if !(self.unit.start..self.unit.end).contains(&offset.0) {
             hasher.number(21);
             hasher.hash(self.instance(offset));
-            return Ok(());
+            return Ok(true);
         }
         let Some(at) = self.index.type_at(offset) else {
             hasher.number(22);
-            return Ok(());
+            return Ok(false);
         };
         let slot = self.slot(at);
         let former = match slot {
@@ -389,7 +397,7 @@ impl Loader<'_, '_> {
             let (_, scope) = self.scope(self.index.types[at].1)?;
             hasher.number(23);
             hasher.hash(qualified(scope, name));
-            return Ok(());
+            return Ok(false);
         }
         let hash = match (slot, former) {
             (Some(slot), _) => self.hash_within(slot, depth)?,
@@ -398,7 +406,11 @@ impl Loader<'_, '_> {
         };
         hasher.number(24);
         hasher.hash(hash);
-        Ok(())
+        Ok(match (slot, former) {
+            (Some(slot), _) => self.met[slot].open.is_some(),
+            (None, Some(id)) => self.known.is_open(id),
+            (None, None) => false,
+        })
     }
 }
 

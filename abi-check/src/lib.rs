@@ -12,7 +12,7 @@
 //! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
 //! | find | `unit`, `abbreviation`, `cursor`, `index`, `origins`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
-//! | share | `share`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
+//! | share | `share`, `across`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
 //! | explain | `explain`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod abbreviation;
+mod across;
 mod alike;
 mod archive;
 mod attributes;

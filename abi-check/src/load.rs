@@ -41,8 +41,9 @@ pub(crate) struct Loaded<'a> {
 pub(crate) enum Found<'a> {
     /// Equal to one that is known.
     Known(TypeId),
-    /// Not seen yet when the round began; with what tells it from others.
-    New(Box<Type<'a>>, Hash),
+    /// Not seen yet when the round began; with what tells it from others, and what it says itself if it refers to other
+    /// units, so that this is not all.
+    New(Box<Type<'a>>, Hash, Option<Hasher>),
 }
 
 /// A type that is needed.
@@ -59,6 +60,8 @@ pub(crate) struct Met<'a> {
     pub(crate) hash: Option<Hash>,
     /// Whether its hash is being computed.
     pub(crate) busy: bool,
+    /// What it says itself, if it leads to other units without a name in between.
+    pub(crate) open: Option<Hasher>,
 }
 
 /// Loads types of one unit.
@@ -168,6 +171,7 @@ impl<'r, 'a> Loader<'r, 'a> {
             given,
             hash: None,
             busy: false,
+            open: None,
         });
         Ok(())
     }
@@ -259,7 +263,7 @@ impl<'r, 'a> Loader<'r, 'a> {
                         given,
                         ..read
                     };
-                    Found::New(Box::new(ty), hash)
+                    Found::New(Box::new(ty), hash, self.met[slot].open)
                 }
             };
             self.out.types.push((offset, found));

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
+use crate::across;
 use crate::candidates;
 use crate::definitions::Definitions;
 use crate::elf::Elf;
@@ -147,7 +148,8 @@ impl<'a> Reader<'a> {
         let Types {
             all,
             scopes,
-            hashes,
+            mut hashes,
+            open,
             ..
         } = self.types;
         let mut graph = Graph {
@@ -158,8 +160,9 @@ impl<'a> Reader<'a> {
             scopes,
         };
         let sources = &self.sources;
-        let open = |id: UnitId| sources[id.0 as usize].open().map(|(reader, _)| reader);
-        share::separate(&mut graph, &hashes, &open)?;
+        let reader = |id: UnitId| sources[id.0 as usize].open().map(|(reader, _)| reader);
+        across::close(&mut graph, &mut hashes, &open);
+        share::separate(&mut graph, &hashes, &reader)?;
         once(&mut graph);
         Ok(graph)
     }

@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alike;
 use crate::error::Error;
-use crate::hash::Hash;
+use crate::hash::{Hash, Hasher};
 use crate::load::{Found, targets_of};
 use crate::model::{DieOffset, Graph, Level, Scope, ScopeId, Type, TypeId, UnitId};
 use crate::types;
@@ -28,6 +28,8 @@ pub(crate) struct Types<'a> {
     pub(crate) scopes: Vec<Scope<'a>>,
     /// What tells each type from others.
     pub(crate) hashes: Vec<Hash>,
+    /// What the types say themselves that refer to other units.
+    pub(crate) open: FxHashMap<TypeId, Hasher>,
     ids: Vec<FxHashMap<(Hash, Level), TypeId>>,
     scope_ids: FxHashMap<Scope<'a>, ScopeId>,
 }
@@ -43,6 +45,7 @@ impl<'a> Types<'a> {
                 name: "",
             }],
             hashes: Vec::new(),
+            open: FxHashMap::default(),
             ids: vec![FxHashMap::default(); sides],
             scope_ids: FxHashMap::default(),
         }
@@ -56,6 +59,11 @@ impl<'a> Types<'a> {
     /// Its hash.
     pub(crate) fn hash(&self, id: TypeId) -> Hash {
         self.hashes[id.0 as usize]
+    }
+
+    /// Whether its hash does not say all, as it refers to other units.
+    pub(crate) fn is_open(&self, id: TypeId) -> bool {
+        self.open.contains_key(&id)
     }
 
     /// The type of a side that has a hash.
@@ -81,13 +89,14 @@ impl<'a> Types<'a> {
         for (offset, found) in loaded {
             let id = match found {
                 Found::Known(id) => id,
-                Found::New(ty, hash) => match self.find(side, hash, ty.level) {
+                Found::New(ty, hash, open) => match self.find(side, hash, ty.level) {
                     Some(id) => id,
                     None => {
                         let scope = own[ty.scope.0 as usize];
                         let level = ty.level;
                         let id = push(&mut self.all, Type { unit, scope, ..*ty })?;
                         self.hashes.push(hash);
+                        self.open.extend(open.map(|own| (id, own)));
                         self.ids[side].insert((hash, level), id);
                         id
                     }
