@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use abi_check::{Kind, Look, Report};
 use serde_json::Value;
-use support::{Scratch, compare, gcc};
+use support::{Scratch, compare, gcc, rustc};
 
 /// What differs: a field's type, an alignment, the sign of `char`, an enumerator; and what cannot be compared.
 const SOURCE: &str = "
@@ -120,6 +120,31 @@ fn padding_between_members_without_names_is_shown_once() {
     for padding in ["1[3] padding", "9[3] padding"] {
         let row = |line: &&str| line.matches(padding).count() == 2;
         assert_eq!(text.lines().filter(row).count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn hints_speak_the_language_of_the_source() {
+    let source = "
+        #[cfg_attr(b, repr(align(128)))] #[cfg_attr(not(b), repr(align(64)))] pub struct Pad(pub u8);
+        #[cfg(not(b))] #[repr(C)] pub struct Order { pub a: u32, pub c: u32 }
+        #[cfg(b)] #[repr(C)] pub struct Order { pub c: u32, pub a: u32 }
+        pub struct Width { pub n: Count }
+        #[cfg(b)] pub type Count = usize;
+        #[cfg(not(b))] pub type Count = u32;
+        #[unsafe(no_mangle)] pub static X: Pad = Pad(1);
+        #[unsafe(no_mangle)] pub static Y: Order = Order { a: 1, c: 2 };
+        #[unsafe(no_mangle)] pub static Z: Width = Width { n: 3 };";
+    let scratch = Scratch::new("hints");
+    let (a, _) = rustc(&scratch, "a", source, &[]);
+    let (b, _) = rustc(&scratch, "b", source, &["--cfg=b"]);
+    let text = compare(&[&a, &b]).to_string();
+    for hint in [
+        "hint: put `#[repr(C, align(128))]` on `app::Pad`, the largest alignment of all sides\n",
+        "hint: put `#[repr(C)]` on `app::Order`, so that its fields keep their order\n",
+        "hint: the size of `usize` is the target's choice; use `u64`\n",
+    ] {
+        assert!(text.contains(hint), "{hint}{text}");
     }
 }
 
