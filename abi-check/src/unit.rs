@@ -352,7 +352,10 @@ impl<'a> UnitReader<'a> {
                 dw::DW_AT_name => unit.name = text()?,
                 dw::DW_AT_comp_dir => unit.directory = text()?,
                 dw::DW_AT_producer => unit.producer = text()?,
-                dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => unit.skeleton = true,
+                dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => {
+                    unit.skeleton = true;
+                    unit.dwo_name = text()?;
+                }
                 _ => {}
             }
         }
