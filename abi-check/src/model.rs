@@ -301,6 +301,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) line_table: Option<u64>,
     /// Whether the types are in another file.
     pub(crate) skeleton: bool,
+    /// `DW_AT_dwo_name`: the file that the types are in.
+    pub(crate) dwo_name: &'a str,
     /// Whether it is not a compilation but one type, which compilations share.
     pub(crate) is_type_unit: bool,
 }

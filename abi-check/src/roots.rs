@@ -87,14 +87,13 @@ pub(crate) fn one_sided(
 pub(crate) fn whole_sides(graph: &Graph<'_>, sides: usize, to: &mut Collected) {
     for side in 0..sides {
         let units = || graph.units.iter().filter(move |unit| unit.side == side);
-        if units().any(|unit| unit.skeleton) {
-            let reason = Reason::Unreadable("units whose types are in .dwo files");
-            to.unproved(
-                reason,
-                "split debug information".to_owned(),
-                vec![side],
-                Vec::new(),
-            );
+        for unit in units().filter(|unit| unit.skeleton) {
+            let reason = Reason::Unreadable("split debug information in another file");
+            let file = match unit.dwo_name {
+                "" => "a .dwo file",
+                name => name,
+            };
+            to.unproved(reason, file.to_owned(), vec![side], Vec::new());
         }
         if units().all(|unit| !unit.has_types) {
             to.unproved(Reason::NoTypes, "types".to_owned(), vec![side], Vec::new());

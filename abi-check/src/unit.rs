@@ -355,7 +355,10 @@ impl<'a> UnitReader<'a> {
                 dw::DW_AT_language => {
                     unit.is_rust = matches!(value, Value::Unsigned(of) if *of == u64::from(dw::DW_LANG_Rust.0));
                 }
-                dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => unit.skeleton = true,
+                dw::DW_AT_dwo_name | dw::DW_AT_GNU_dwo_name => {
+                    unit.skeleton = true;
+                    unit.dwo_name = text()?;
+                }
                 _ => {}
             }
         }

@@ -225,6 +225,28 @@ fn all_machines_of_one_byte_order_are_compared_at_once() {
 }
 
 #[test]
+fn compressed_sections_are_read_in_both_classes_and_byte_orders() {
+    // Compression that gains nothing is left out, so there must be something to gain.
+    let members: String = (0..200).map(|at| format!("u32 member_{at};")).collect();
+    let source = format!("{FIXED} struct long_one {{ {members} }} long_one;");
+    for machine in &ALL {
+        let plain = machine.compile("compress_plain", &source);
+        let scratch = Scratch::new(&format!("compress-{}", machine.name));
+        let flags = [machine.flags, &["-gz=zlib"]].concat();
+        let small = cc(machine.compiler, &scratch, "a", &source, &flags);
+        assert!(small.len() < plain.len(), "{}", machine.name);
+        let report = compare(&[&plain, &small]);
+        assert_eq!(
+            report.verdict(),
+            Verdict::Equal,
+            "{}: {report}",
+            machine.name
+        );
+        assert_eq!(report.compared_roots, 3, "{}: {report}", machine.name);
+    }
+}
+
+#[test]
 fn another_byte_order_is_one_finding() {
     for machine in [&S390X, &POWERPC64] {
         let report = between("order", &X86_64, machine, FIXED);
