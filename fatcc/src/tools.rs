@@ -121,7 +121,7 @@ fn program(name: &'static str, need: Need, install: Install) -> Tool {
 }
 
 /// Programs of the project's tests, and the packages they come in.
-const TEST_PROGRAMS: [(&str, &[&str]); 6] = [
+const TEST_PROGRAMS: &[(&str, &[&str])] = &[
     ("qemu-riscv64", &["qemu-user"]),
     ("qemu-aarch64", &["qemu-user"]),
     (
@@ -132,7 +132,12 @@ const TEST_PROGRAMS: [(&str, &[&str]); 6] = [
         "aarch64-linux-gnu-gcc",
         &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
     ),
+    ("arm-linux-gnueabihf-gcc", &["gcc-arm-linux-gnueabihf"]),
+    ("i686-linux-gnu-gcc", &["gcc-i686-linux-gnu"]),
+    ("powerpc64-linux-gnu-gcc", &["gcc-powerpc64-linux-gnu"]),
+    ("s390x-linux-gnu-gcc", &["gcc-s390x-linux-gnu"]),
     ("clang", &["clang"]),
+    ("dwz", &["dwz"]),
     ("g++", &["g++"]),
 ];
 
