@@ -5,6 +5,7 @@ mod support;
 use std::process::Command;
 
 use abi_check::{Kind, Reason, Report, RootKind, Selection, TypeRef, Verdict};
+use support::objects::{X86_64, object};
 use support::{Scratch, gcc, rustc, sides, summary};
 
 fn compare_types(objects: &[&[u8]], select: &(dyn Fn(&TypeRef<'_>) -> bool + Sync)) -> Report {
@@ -142,6 +143,43 @@ fn types_of_rust_have_paths_and_variants_belong_to_their_enums() {
     );
     assert_eq!(report.compared_roots, 2, "Packet and Pair<u16>");
     assert_eq!(compare_types(&[&a, &a], &own).verdict(), Verdict::Equal);
+}
+
+/// Two units that refer to a type of the first one, and a unit of its own types: `outer` leads to `inner` without a name
+/// in between, as Rust's slices and boxes do.
+fn across(inner: &'static str) -> Vec<u8> {
+    object(X86_64, move |b| {
+        let int = b.base("int", 4, gimli::DW_ATE_signed);
+        let shared = b.record("inner", 4, &[("n", int, 0)]);
+        let first = b.next_unit();
+        for _ in 0..2 {
+            let pointer = b.pointer_across(first, shared);
+            b.record("outer", 8, &[("p", pointer, 0)]);
+            b.next_unit();
+        }
+        let own = b.base(inner, 4, gimli::DW_ATE_signed);
+        let own = b.record("inner", 4, &[("n", own, 0)]);
+        let pointer = b.pointer(own);
+        b.record("outer", 8, &[("p", pointer, 0)]);
+    })
+}
+
+#[test]
+fn a_type_of_several_units_is_one_root_if_it_means_one_thing() {
+    let outer = |ty: &TypeRef<'_>| ty.name == "outer";
+    let same = across("int");
+    let report = compare_types(&[&same, &same], &outer);
+    assert_eq!(
+        (report.verdict(), report.compared_roots),
+        (Verdict::Equal, 1)
+    );
+    // What `inner` is depends on the unit: the name stands for two types, which are two roots.
+    let other = across("INT");
+    let report = compare_types(&[&other, &other], &outer);
+    assert_eq!(
+        (report.verdict(), report.compared_roots),
+        (Verdict::Equal, 2)
+    );
 }
 
 /// Exit status and text of the command.

@@ -1,8 +1,8 @@
 //! ELF objects with DWARF written by the test itself, for any machine, byte order and version.
 
 use gimli::write::{
-    Address, AttributeValue, Dwarf, EndianVec, Expression, LineProgram, RelocateWriter, Relocation,
-    RelocationTarget, Sections, Unit, UnitEntryId, UnitId, Writer,
+    Address, AttributeValue, DebugInfoRef, Dwarf, EndianVec, Expression, LineProgram,
+    RelocateWriter, Relocation, RelocationTarget, Sections, Unit, UnitEntryId, UnitId, Writer,
 };
 use gimli::{DwAte, DwTag, Encoding, Format, RunTimeEndian, SectionId};
 use object::elf::RelocationType;
@@ -49,10 +49,11 @@ pub const RISCV32: Target = Target {
     ..X86_64
 };
 
-/// One unit while it is written.
+/// Units while they are written.
 pub struct Builder {
     dwarf: Dwarf,
     unit: UnitId,
+    encoding: Encoding,
     statics: Vec<String>,
 }
 
@@ -68,12 +69,35 @@ impl Builder {
         let mut builder = Builder {
             dwarf,
             unit,
+            encoding,
             statics: Vec::new(),
         };
-        let root = builder.root();
-        builder.name(root, "unit");
-        builder.text(root, gimli::DW_AT_producer, "hand");
+        builder.describe();
         builder
+    }
+
+    fn describe(&mut self) {
+        let root = self.root();
+        self.name(root, "unit");
+        self.text(root, gimli::DW_AT_producer, "hand");
+    }
+
+    /// Ends a unit and begins another one; returns the one that ended.
+    pub fn next_unit(&mut self) -> UnitId {
+        let unit = Unit::new(self.encoding, LineProgram::none());
+        let next = self.dwarf.units.add(unit);
+        let ended = std::mem::replace(&mut self.unit, next);
+        self.describe();
+        ended
+    }
+
+    /// A pointer to a type of another unit.
+    pub fn pointer_across(&mut self, unit: UnitId, to: UnitEntryId) -> UnitEntryId {
+        let root = self.root();
+        let id = self.entry(root, gimli::DW_TAG_pointer_type);
+        let to = AttributeValue::DebugInfoRef(DebugInfoRef::Entry(unit, to));
+        self.set(id, gimli::DW_AT_type, to);
+        id
     }
 
     pub fn root(&self) -> UnitEntryId {
