@@ -178,8 +178,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let primary: Vec<&Diff> = diffs().filter(|diff| !diff.derived).collect();
         let explained = || {
             let held = self.walk.edges(id).iter();
-            held.filter(|edge| edge.by_value)
-                .any(|edge| self.differs[edge.to.0 as usize] && edge.to != id)
+            held.filter(|edge| edge.by_value && edge.to != id)
+                .any(|edge| self.moves(id, edge.to))
         };
         if !primary.is_empty() || explained() {
             return primary;
@@ -191,6 +191,28 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             _ => 3,
         };
         diffs().min_by_key(|diff| rank(diff)).into_iter().collect()
+    }
+
+    /// Whether a held type can be what moves others in its holder, or makes that larger: C places by sizes and alignments,
+    /// Rust by niches too, of which only numbers have none.
+    fn moves(&self, holder: PairId, held: PairId) -> bool {
+        if !self.differs[held.0 as usize] {
+            return false;
+        }
+        let pair = self.walk.pair(held);
+        let is_rust = self.graph.unit_of(self.walk.pair(holder).a).is_rust;
+        let is_number = matches!(self.graph.ty(pair.a).shape, Shape::Base { .. });
+        (is_rust && !is_number)
+            || pair.diffs.iter().any(|diff| {
+                matches!(
+                    diff.kind,
+                    Kind::Size
+                        | Kind::Alignment
+                        | Kind::ArrayLength
+                        | Kind::PointerWidth
+                        | Kind::Kind
+                )
+            })
     }
 
     /// Whether a discriminant of another type follows from something else: it lies in a field that differs.

@@ -78,21 +78,22 @@ impl<'g, 'a> Layouts<'g, 'a> {
     fn computed_alignment(&mut self, id: TypeId, depth: u32) -> Option<u64> {
         let graph = self.graph;
         let ty = graph.ty(id);
-        let machine = graph.elf(graph.unit_of(id)).machine;
+        let unit = graph.unit_of(id);
+        let (machine, producer) = (graph.elf(unit).machine, unit.producer);
         match &ty.shape {
             Shape::Base { encoding, .. } => {
                 let complex = *encoding == gimli::DW_ATE_complex_float;
                 let size = ty.size?;
                 let part = if complex { size / 2 } else { size };
                 let bit_int = ty.name.is_some_and(|name| name.contains("_BitInt"));
-                machine.alignment(part, *encoding, bit_int)
+                machine.alignment(part, *encoding, bit_int, producer)
             }
             Shape::Pointer { .. } => Some(u64::from(graph.unit_of(id).address_size)),
             Shape::Array { vector: true, .. } => machine.vector_alignment(graph.size(id)?),
             Shape::Array { element, .. } => self.target_alignment(ty.unit, *element, depth),
             Shape::Enumeration { underlying, .. } => match underlying {
                 Some(_) => self.target_alignment(ty.unit, *underlying, depth),
-                None => machine.alignment(ty.size?, gimli::DW_ATE_unsigned, false),
+                None => machine.alignment(ty.size?, gimli::DW_ATE_unsigned, false, producer),
             },
             Shape::Record(record) => {
                 let parts = record.variant_parts.iter();

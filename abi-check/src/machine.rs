@@ -263,7 +263,13 @@ impl Machine {
     }
 
     /// Alignment of a number of `size` bytes, or of a complex number's parts; `None` if that is not known.
-    pub(crate) fn alignment(&self, size: u64, encoding: DwAte, bit_int: bool) -> Option<u64> {
+    pub(crate) fn alignment(
+        &self,
+        size: u64,
+        encoding: DwAte,
+        bit_int: bool,
+        producer: &str,
+    ) -> Option<u64> {
         let wide = &self.alignments;
         let float = matches!(
             encoding,
@@ -272,7 +278,9 @@ impl Machine {
         match size {
             9.. if bit_int => wide.wide_bit_int,
             // The psABI of the i386 has its exception for what is no decimal number.
-            8 if encoding != dw::DW_ATE_decimal_float => Some(wide.eight),
+            8 if encoding != dw::DW_ATE_decimal_float && !producer.contains("-malign-double") => {
+                Some(wide.eight)
+            }
             16 if float => Some(wide.wide_float),
             16 => Some(wide.wide_integer),
             _ => Some(natural(size)),
@@ -329,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_i386_aligns_eight_bytes_to_four_but_not_decimals() {
-        let of = |encoding| Machine::of(3, 32).alignment(8, encoding, false);
+        let of = |encoding| Machine::of(3, 32).alignment(8, encoding, false, "");
         assert_eq!(of(dw::DW_ATE_signed), Some(4));
         assert_eq!(of(dw::DW_ATE_float), Some(4));
         assert_eq!(of(dw::DW_ATE_decimal_float), Some(8));
@@ -339,7 +347,7 @@ mod tests {
     fn what_a_psabi_leaves_open_has_no_alignment() {
         let s390x = Machine::of(22, 64);
         assert_eq!(s390x.vector_alignment(16), None);
-        assert_eq!(s390x.alignment(16, dw::DW_ATE_signed, true), None);
+        assert_eq!(s390x.alignment(16, dw::DW_ATE_signed, true, ""), None);
         assert_eq!(Machine::of(40, 32).vector_alignment(16), Some(8));
     }
 

@@ -1,0 +1,7 @@
+#if defined __riscv && !defined TWIN
+typedef short unit;
+#else
+typedef int unit;
+#endif
+struct packet { int length; unit data[]; };
+struct packet *packet;

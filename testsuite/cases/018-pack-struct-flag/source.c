@@ -1,0 +1,1 @@
+struct header { unsigned char kind; int length; } header;

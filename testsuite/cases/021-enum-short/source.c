@@ -1,0 +1,2 @@
+enum state { IDLE, BUSY };
+struct job { enum state state; } job;

@@ -1,0 +1,1 @@
+struct outer { int id; union { struct { short a, b; }; int both; }; } outer;

@@ -1,0 +1,2 @@
+struct secret;
+struct holder { struct secret *secret; } holder;

@@ -1,0 +1,4 @@
+int common;
+#if !defined __riscv || defined TWIN
+int lonely;
+#endif

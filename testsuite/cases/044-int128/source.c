@@ -1,0 +1,1 @@
+struct wide { unsigned char kind; __int128 value; } wide;

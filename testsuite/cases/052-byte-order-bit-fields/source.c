@@ -1,0 +1,1 @@
+struct s { unsigned low : 4; unsigned high : 12; } s;

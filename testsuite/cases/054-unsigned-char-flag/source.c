@@ -1,0 +1,1 @@
+struct message { char kind; } message;

@@ -1,0 +1,1 @@
+struct sample { long double value; } sample;

@@ -1,0 +1,1 @@
+struct sample { unsigned char kind; double value; long long count; } sample;
