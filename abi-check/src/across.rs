@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 
 use crate::hash::{Hash, Hasher};
 use crate::load::{qualified, targets_of};
-use crate::model::{Graph, Level, ScopeId, TypeId};
+use crate::model::{Graph, ScopeId, TypeId};
+use crate::share;
 
 /// References without a name within each other are followed so far.
 const MAX_DEPTH: u32 = 64;
@@ -40,7 +41,7 @@ pub(crate) fn close(
     for (id, hash) in closed {
         hashes[id.0 as usize] = hash;
     }
-    keep_one(graph, hashes);
+    share::keep_one(graph, hashes);
 }
 
 struct Closer<'c, 'g, 'a> {
@@ -110,28 +111,5 @@ impl Closer<'_, '_, '_> {
         path.iter()
             .rev()
             .fold(Hash::NOTHING, |hash, name| qualified(hash, name))
-    }
-}
-
-/// Of types of a side that have one hash, the first one is enough.
-fn keep_one(graph: &mut Graph<'_>, hashes: &mut Vec<Hash>) {
-    let mut first: FxHashMap<(usize, Hash, Level), TypeId> = FxHashMap::default();
-    let mut kept = 0;
-    let mut new_ids = Vec::with_capacity(hashes.len());
-    let mut is_kept = Vec::with_capacity(hashes.len());
-    for (ty, hash) in graph.types.iter().zip(hashes.iter()) {
-        let side = graph.units[ty.unit.0 as usize].side;
-        let next = TypeId(kept);
-        let id = *first.entry((side, *hash, ty.level)).or_insert(next);
-        is_kept.push(id == next);
-        kept += u32::from(id == next);
-        new_ids.push(id);
-    }
-    let mut keep = is_kept.iter();
-    graph.types.retain(|_| keep.next().copied().unwrap_or(true));
-    let mut keep = is_kept.iter();
-    hashes.retain(|_| keep.next().copied().unwrap_or(true));
-    for (_, id) in graph.units.iter_mut().flat_map(|unit| &mut unit.types) {
-        *id = new_ids[id.0 as usize];
     }
 }

@@ -106,6 +106,17 @@ pub(crate) fn is_read(name: DwAt) -> bool {
 const NOWHERE: DieOffset = DieOffset(u32::MAX);
 
 impl<'a> UnitReader<'a> {
+    /// All that is read of the entry at `offset`; `None` if there is none.
+    pub(crate) fn attributes_at(&self, offset: DieOffset) -> Result<Option<Attributes<'a>>, Error> {
+        let Some(mut cursor) = self.entry_at(offset) else {
+            return Ok(None);
+        };
+        let Some(abbreviation) = self.kind(&mut cursor)? else {
+            return Ok(None);
+        };
+        self.attributes(&mut cursor, abbreviation).map(Some)
+    }
+
     /// Reads all attributes of the entry whose kind was just read.
     pub(crate) fn attributes(
         &self,

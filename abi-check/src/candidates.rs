@@ -66,7 +66,7 @@ pub(crate) fn types<'a>(
         if unit.is_rust && index.is_type(scope) {
             continue;
         }
-        let Some(attributes) = entry(reader, offset)? else {
+        let Some(attributes) = reader.attributes_at(offset)? else {
             continue;
         };
         let name = attributes.name.or_else(|| given.get(&offset).copied());
@@ -80,14 +80,19 @@ pub(crate) fn types<'a>(
         }
     }
     for offset in &index.typedefs {
-        let Some((at, attributes)) = index.type_at(*offset).zip(entry(reader, *offset)?) else {
+        let Some((at, attributes)) = index.type_at(*offset).zip(reader.attributes_at(*offset)?)
+        else {
             continue;
         };
         let (Some(name), Some(target)) = (attributes.name, attributes.target) else {
             continue;
         };
         let names_it = given.get(&target) == Some(&name);
-        let has_own_name = || Ok(entry(reader, target)?.is_none_or(|to| to.name.is_some()));
+        let has_own_name = || {
+            Ok(reader
+                .attributes_at(target)?
+                .is_none_or(|to| to.name.is_some()))
+        };
         let is_known = names_it && index.is_named(target) && !has_own_name()?;
         if !is_known {
             let name = qualified(reader, index, (Vec::new(), index.types[at].1), name)?;
@@ -110,16 +115,6 @@ fn root<'a>(name: Cow<'a, str>, offset: DieOffset, attributes: &Attributes<'a>) 
         location: None,
         declared: attributes.declared,
     }
-}
-
-fn entry<'a>(reader: &UnitReader<'a>, offset: DieOffset) -> Result<Option<Attributes<'a>>, Error> {
-    let Some(mut cursor) = reader.entry_at(offset) else {
-        return Ok(None);
-    };
-    let Some(abbreviation) = reader.kind(&mut cursor)? else {
-        return Ok(None);
-    };
-    reader.attributes(&mut cursor, abbreviation).map(Some)
 }
 
 fn qualified<'a>(

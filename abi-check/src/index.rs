@@ -227,13 +227,9 @@ impl<'a> Index<'a> {
                 break;
             };
             found.scope = self.variables[index].1;
-            let Some(mut cursor) = reader.entry_at(origin) else {
+            let Some(declaration) = reader.attributes_at(origin)? else {
                 break;
             };
-            let Some(abbreviation) = reader.kind(&mut cursor)? else {
-                break;
-            };
-            let declaration = reader.attributes(&mut cursor, abbreviation)?;
             let attributes = &mut found.attributes;
             attributes.name = attributes.name.or(declaration.name);
             attributes.linkage_name = attributes.linkage_name.or(declaration.linkage_name);

@@ -288,14 +288,11 @@ pub(crate) fn typedefs<'a>(
 ) -> Result<FxHashMap<DieOffset, &'a str>, Error> {
     let mut names = FxHashMap::default();
     for offset in &index.typedefs {
-        let Some(mut cursor) = reader.entry_at(*offset) else {
+        let Some(attributes) = reader.attributes_at(*offset)? else {
             continue;
         };
-        if let Some(abbreviation) = reader.kind(&mut cursor)? {
-            let attributes = reader.attributes(&mut cursor, abbreviation)?;
-            if let (Some(target), Some(name)) = (attributes.target, attributes.name) {
-                names.entry(target).or_insert(name);
-            }
+        if let (Some(target), Some(name)) = (attributes.target, attributes.name) {
+            names.entry(target).or_insert(name);
         }
     }
     Ok(names)

@@ -147,7 +147,6 @@ pub(crate) fn separate<'a>(
         .into_par_iter()
         .map(|unit| copies(graph, UnitId(unit), &apart, reader))
         .collect();
-    let originals = graph.types.len();
     let mut hashes = hashes.to_vec();
     for (unit, copies) in copies.into_iter().enumerate() {
         for (index, ty) in copies? {
@@ -157,35 +156,28 @@ pub(crate) fn separate<'a>(
             *shown = id;
         }
     }
-    let alike = alike::classes(graph, &apart, hashes);
-    keep_one(graph, originals, &alike);
+    keep_one(graph, &mut alike::classes(graph, &apart, hashes));
     Ok(())
 }
 
-/// Of copies that cannot be told apart, one is enough.
-fn keep_one(graph: &mut Graph<'_>, originals: usize, classes: &[Hash]) {
-    let mut first: FxHashMap<(usize, Hash), TypeId> = FxHashMap::default();
-    let mut kept = originals;
-    let mut new_ids = Vec::with_capacity(graph.types.len());
-    for (index, class) in classes.iter().enumerate() {
-        let side = graph.unit_of(TypeId(index as u32)).side;
-        let next = TypeId(if index < originals { index } else { kept } as u32);
-        let id = *first.entry((side, *class)).or_insert(next);
-        if index < originals {
-            new_ids.push(next);
-            continue;
-        }
-        kept += usize::from(id == next);
+/// Of types of a side that have one hash, the first one is enough.
+pub(crate) fn keep_one(graph: &mut Graph<'_>, hashes: &mut Vec<Hash>) {
+    let mut first: FxHashMap<(usize, Hash, Level), TypeId> = FxHashMap::default();
+    let mut kept = 0;
+    let mut new_ids = Vec::with_capacity(hashes.len());
+    let mut is_kept = Vec::with_capacity(hashes.len());
+    for (ty, hash) in graph.types.iter().zip(hashes.iter()) {
+        let side = graph.units[ty.unit.0 as usize].side;
+        let next = TypeId(kept);
+        let id = *first.entry((side, *hash, ty.level)).or_insert(next);
+        is_kept.push(id == next);
+        kept += u32::from(id == next);
         new_ids.push(id);
     }
-    let mut index = 0;
-    let mut next = originals;
-    graph.types.retain(|_| {
-        let is_kept = index < originals || new_ids[index].0 as usize == next;
-        next += usize::from(is_kept && index >= originals);
-        index += 1;
-        is_kept
-    });
+    let mut keep = is_kept.iter();
+    graph.types.retain(|_| keep.next().copied().unwrap_or(true));
+    let mut keep = is_kept.iter();
+    hashes.retain(|_| keep.next().copied().unwrap_or(true));
     for (_, id) in graph.units.iter_mut().flat_map(|unit| &mut unit.types) {
         *id = new_ids[id.0 as usize];
     }
