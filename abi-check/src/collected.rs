@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::input::CodePointers;
 use crate::model::{Graph, TypeId};
 use crate::report::{Finding, Kind, Reached, Reason, SideView, Unproved};
 use crate::table;
@@ -14,6 +15,8 @@ use crate::ways::MAX_REACHED;
 /// Findings by what they say, so that equal ones of several units or sides become one.
 #[derive(Default)]
 pub(crate) struct Collected {
+    refused: CodePointers,
+    code_pointers: BTreeSet<String>,
     findings: BTreeMap<(String, Kind, Option<String>), Vec<Draft>>,
     unproved: BTreeMap<(Reason, String, Vec<usize>), Vec<Reached>>,
 }
@@ -27,6 +30,25 @@ pub(crate) struct Draft {
 }
 
 impl Collected {
+    /// Nothing found yet.
+    pub(crate) fn new(refused: CodePointers) -> Self {
+        Collected {
+            refused,
+            ..Collected::default()
+        }
+    }
+
+    /// Counts a place that holds a code pointer, and says whether that is a finding.
+    pub(crate) fn refuses_code(&mut self, place: String) -> bool {
+        self.code_pointers.insert(place);
+        self.refused == CodePointers::Refused
+    }
+
+    /// How many places hold code pointers.
+    pub(crate) fn code_pointers(&self) -> usize {
+        self.code_pointers.len()
+    }
+
     /// Adds something that could not be compared.
     pub(crate) fn unproved(
         &mut self,

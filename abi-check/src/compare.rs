@@ -106,9 +106,15 @@ impl<'g, 'a> Walk<'g, 'a> {
                     result: s,
                 },
             ) => {
+                let units = types.map(|ty| ty.unit);
                 if x.len() != y.len() || v != w || r.is_some() != s.is_some() {
                     let text = ids.map(|id| graph.type_name(id));
                     out.diffs.push(Diff::new(Kind::Signature, text));
+                } else {
+                    for (number, (x, y)) in x.iter().zip(y).enumerate() {
+                        self.hold(out, Label::Parameter(number), false, units, [*x, *y]);
+                    }
+                    self.hold(out, Label::Result, false, units, [*r, *s]);
                 }
             }
             _ => return false,

@@ -12,10 +12,11 @@
 use std::collections::BTreeSet;
 
 use crate::collected::{Collected, Draft};
+use crate::covered::{self, Covered};
 use crate::matching::RootPair;
 use crate::model::{Graph, Member, Shape, TypeId};
 use crate::report::{Finding, Kind, Place, Reached, Reason, Severity, SideView};
-use crate::walk::{Diff, Edge, Holders, Label, Pair, PairId, SourceLine, Walk};
+use crate::walk::{Diff, Edge, Holders, Label, PairId, SourceLine, Walk};
 use crate::ways::{self, Way, Ways};
 
 /// Findings for which all roots are counted; further ones name one root.
@@ -46,41 +47,6 @@ pub(crate) struct Explain<'e, 'g, 'a> {
     found_error: bool,
 }
 
-/// What a variant's struct need not report, because all enums that hold it do. DWARF gives it the size and alignment of
-/// the whole enum, so an added variant or a repr changes the structs of all others.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Covered {
-    size: bool,
-    alignment: bool,
-    everything_derived: bool,
-}
-
-impl Covered {
-    fn by(pair: &Pair) -> Covered {
-        let has = |kind| pair.diffs.iter().any(|diff| diff.kind == kind);
-        Covered {
-            size: has(Kind::Size),
-            alignment: has(Kind::Alignment),
-            everything_derived: pair.diffs.iter().any(|diff| !diff.derived),
-        }
-    }
-
-    fn and(self, other: Covered) -> Covered {
-        Covered {
-            size: self.size && other.size,
-            alignment: self.alignment && other.alignment,
-            everything_derived: self.everything_derived && other.everything_derived,
-        }
-    }
-
-    fn covers(self, diff: &Diff) -> bool {
-        diff.derived
-            && (self.everything_derived
-                || (self.size && diff.kind == Kind::Size)
-                || (self.alignment && diff.kind == Kind::Alignment))
-    }
-}
-
 impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     /// Prepares what all findings need.
     pub(crate) fn new(walk: &'e Walk<'g, 'a>, roots: &'e [RootPair], sides: [usize; 2]) -> Self {
@@ -88,7 +54,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let ways = ways::ways(walk, roots);
         let reachable = |id: &PairId| !ways[id.0 as usize].is_empty();
         let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
-        let covered = coverage(walk, &ways);
+        let covered = covered::coverage(walk, &holders, &ways);
         let counts = |id: &PairId| {
             let covered = covered[id.0 as usize];
             walk.pair(*id)
@@ -141,7 +107,10 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             }
             for edge in self.walk.edges(*id) {
                 if self.walk.pair(edge.to).renamed && !self.is_moved_niche(*id, edge) {
-                    self.renamed(*id, edge, to);
+                    let what = self.rename(edge.to, edge.label);
+                    self.held(*id, edge, what, to);
+                } else if self.graph.is_code(self.walk.pair(edge.to).a) {
+                    self.code(*id, edge, to);
                 }
             }
         }
@@ -240,7 +209,16 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     Vec::new(),
                 );
             }
-            Some(id) if self.walk.pair(id).renamed => {
+            Some(id) => {
+                let what = if self.walk.pair(id).renamed {
+                    self.rename(id, Label::Field(None))
+                } else if self.graph.is_code(self.walk.pair(id).a)
+                    && to.refuses_code(var.name.to_string())
+                {
+                    (Kind::CodePointer, self.types(id))
+                } else {
+                    return;
+                };
                 let at = [root.a, root.b].map(|id| {
                     let var = self.graph.var(id);
                     Some((var.unit, var.declared))
@@ -250,27 +228,17 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                     root: var.name.to_string(),
                     path: var.name.to_string(),
                 };
-                let (kind, text) = self.rename(id, Label::Field(None));
-                self.found_error |= kind.severity() == Severity::Error;
-                let finding = self.finding(
-                    kind,
-                    String::new(),
-                    Some(var.name.to_string()),
-                    text,
-                    at,
-                    vec![reached],
-                );
+                let name = var.name.to_string();
+                let finding = self.finding(what, String::new(), Some(name), at, vec![reached]);
                 to.finding(Draft {
                     finding,
                     types: Vec::new(),
                 });
             }
-            Some(_) => {}
         }
     }
 
     fn difference(&mut self, id: PairId, diff: &Diff, to: &mut Collected) {
-        self.found_error = true;
         let pair = self.walk.pair(id);
         let name = self.graph.type_name(pair.a);
         let whole = [pair.a, pair.b].map(|id| (self.graph.ty(id).unit, self.graph.ty(id).declared));
@@ -280,14 +248,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                 .or(Some(whole[side]))
         });
         let reached = self.reached(id, diff.member.as_deref());
-        let mut finding = self.finding(
-            diff.kind,
-            name,
-            diff.member.clone(),
-            diff.text.clone(),
-            at,
-            reached,
-        );
+        let what = (diff.kind, diff.text.clone());
+        let mut finding = self.finding(what, name, diff.member.clone(), at, reached);
         for (view, bytes) in finding.sides.iter_mut().zip(diff.bytes) {
             view.bytes = bytes;
         }
@@ -298,20 +260,18 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         });
     }
 
-    fn renamed(&mut self, holder: PairId, edge: &Edge<'a>, to: &mut Collected) {
+    /// A finding about the place where one type holds another, with texts about the types there.
+    fn held(
+        &mut self,
+        holder: PairId,
+        edge: &Edge<'a>,
+        (kind, types): (Kind, [String; 2]),
+        to: &mut Collected,
+    ) {
         let pair = self.walk.pair(holder);
-        let (kind, types) = self.rename(edge.to, edge.label);
-        self.found_error |= kind.severity() == Severity::Error;
         let name = self.graph.type_name(pair.a);
-        let member = match edge.label {
-            Label::Field(name) | Label::Variant(name) => name.unwrap_or("(anonymous)"),
-            Label::Discriminant => "(discriminant)",
-            Label::Underlying => "(integer type)",
-            Label::Element => "(element)",
-            Label::Pointee => "(pointee)",
-            Label::SelfType => "(Self)",
-        };
-        let found = [pair.a, pair.b].map(|id| self.member(id, member));
+        let member = place(edge.label);
+        let found = [pair.a, pair.b].map(|id| self.member(id, &member));
         let at = [0, 1].map(|side| {
             let ty = self.graph.ty([pair.a, pair.b][side]);
             let own = found[side]
@@ -331,7 +291,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         for reached in &mut reached {
             reached.path.push_str(&step(edge.label));
         }
-        let mut finding = self.finding(kind, name, Some(member.to_owned()), text, at, reached);
+        let mut finding = self.finding((kind, text), name, Some(member), at, reached);
         self.context(holder, &mut finding);
         to.finding(Draft {
             finding,
@@ -339,18 +299,33 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         });
     }
 
-    /// Kind and texts for a place that holds types of different names.
-    fn rename(&self, id: PairId, label: Label<'_>) -> (Kind, [String; 2]) {
+    /// A place that holds a code pointer.
+    fn code(&mut self, holder: PairId, edge: &Edge<'a>, to: &mut Collected) {
+        let name = self.graph.type_name(self.walk.pair(holder).a);
+        if to.refuses_code(format!("{name}.{}", place(edge.label))) {
+            let what = (Kind::CodePointer, self.types(edge.to));
+            self.held(holder, edge, what, to);
+        }
+    }
+
+    /// Names and sizes of two types.
+    fn types(&self, id: PairId) -> [String; 2] {
         let pair = self.walk.pair(id);
-        let text = [pair.a, pair.b].map(|id| {
+        [pair.a, pair.b].map(|id| {
             let size = crate::compare::bytes(self.graph.size(id));
             format!("{}  ({size})", self.graph.type_name(id))
-        });
+        })
+    }
+
+    /// Kind and texts for a place that holds types of different names.
+    fn rename(&self, id: PairId, label: Label<'_>) -> (Kind, [String; 2]) {
+        let text = self.types(id);
         if !self.renamed_differs[id.0 as usize] {
             return (Kind::DifferentType, text);
         }
         let kind = match (label, self.first_difference(id)) {
             (Label::Discriminant, _) => Kind::Discriminant,
+            (Label::Parameter(_) | Label::Result, _) => Kind::Signature,
             (_, Some(kind @ (Kind::BaseEncoding | Kind::FloatFormat | Kind::ArrayLength))) => kind,
             (
                 _,
@@ -366,10 +341,14 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let mut todo = vec![id];
         let mut seen = BTreeSet::new();
         while let Some(id) = todo.pop() {
+            let shape = &self.graph.ty(self.walk.pair(id).a).shape;
+            if matches!(shape, Shape::Function { .. }) {
+                return Some(Kind::Signature);
+            }
             if let Some(diff) = self.own(id).first() {
                 return Some(diff.kind);
             }
-            let record = matches!(self.graph.ty(self.walk.pair(id).a).shape, Shape::Record(_));
+            let record = matches!(shape, Shape::Record(_));
             if !record && seen.len() < MAX_SEARCHED && seen.insert(id) {
                 todo.extend(
                     self.walk
@@ -394,14 +373,15 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     }
 
     fn finding(
-        &self,
-        kind: Kind,
+        &mut self,
+        (kind, text): (Kind, [String; 2]),
         type_name: String,
         member: Option<String>,
-        text: [String; 2],
         at: [Option<SourceLine>; 2],
         reached: Vec<Reached>,
     ) -> Finding {
+        // Whether data may hold pointers to code says nothing of its layout.
+        self.found_error |= kind.severity() == Severity::Error && kind != Kind::CodePointer;
         let place = |at: Option<SourceLine>| -> Option<Place> {
             at.and_then(|(unit, at)| self.graph.place(unit, at))
         };
@@ -504,33 +484,25 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     }
 }
 
-/// What is accounted for, of every pair that is held as a variant.
-fn coverage(walk: &Walk<'_, '_>, ways: &[Ways<'_>]) -> Vec<Covered> {
-    let mut result: Vec<Option<Covered>> = vec![None; walk.pairs.len()];
-    for id in (0..walk.pairs.len() as u32)
-        .map(PairId)
-        .filter(|id| !ways[id.0 as usize].is_empty())
-    {
-        let mut by_this = None;
-        for edge in walk.edges(id) {
-            let by = match edge.label {
-                Label::Variant(_) => *by_this.get_or_insert_with(|| Covered::by(walk.pair(id))),
-                _ => Covered::default(),
-            };
-            let slot = &mut result[edge.to.0 as usize];
-            *slot = Some(slot.map_or(by, |old| old.and(by)));
-        }
-    }
-    result.into_iter().map(Option::unwrap_or_default).collect()
-}
-
 fn step(label: Label<'_>) -> String {
     match label {
-        Label::Field(Some(name)) | Label::Variant(Some(name)) => format!(".{name}"),
         Label::Field(None) | Label::Variant(None) | Label::Underlying => String::new(),
-        Label::Discriminant => ".(discriminant)".to_owned(),
         Label::Element => "[]".to_owned(),
         Label::Pointee => ".*".to_owned(),
-        Label::SelfType => ".(Self)".to_owned(),
+        label => format!(".{}", place(label)),
+    }
+}
+
+/// What messages call the place where a type holds another one.
+fn place(label: Label<'_>) -> String {
+    match label {
+        Label::Field(name) | Label::Variant(name) => name.unwrap_or("(anonymous)").to_owned(),
+        Label::Discriminant => "(discriminant)".to_owned(),
+        Label::Underlying => "(integer type)".to_owned(),
+        Label::Element => "(element)".to_owned(),
+        Label::Pointee => "(pointee)".to_owned(),
+        Label::SelfType => "(Self)".to_owned(),
+        Label::Parameter(number) => format!("(parameter {})", number + 1),
+        Label::Result => "(result)".to_owned(),
     }
 }

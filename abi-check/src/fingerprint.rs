@@ -68,7 +68,6 @@ impl<'a> Sketch<'a> {
         match (self.kind, level) {
             // What has a name needs nothing else to be named.
             (Kind::Record, Level::Name) if self.name.is_some() => None,
-            (Kind::Function, _) => Some((self.targets.clone(), Level::Name)),
             (_, Level::Full) => Some((self.targets.clone(), Level::Full)),
             _ => Some((self.targets.clone(), Level::Name)),
         }

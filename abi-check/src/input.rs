@@ -63,6 +63,19 @@ pub struct Selection<'s> {
     /// Called for every structure, union, enumeration and typedef that has a name and is more than declared; if absent,
     /// no type is compared for its own sake.
     pub types: Option<&'s (dyn Fn(&TypeRef<'_>) -> bool + Sync)>,
+    /// Whether the data may hold code pointers.
+    pub code_pointers: CodePointers,
+}
+
+/// What is said of pointers to functions and to trait objects in what is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodePointers {
+    /// They are compared as any other pointer, and counted: the data is no shared memory, or `fatld` makes them good for
+    /// every CPU.
+    #[default]
+    Allowed,
+    /// They are findings: the address of code of one CPU means nothing to another one.
+    Refused,
 }
 
 /// Where a variable is.

@@ -187,7 +187,8 @@ table! {
     mend: "Use a whole integer with masks and shifts, or declare all bit fields with one unsigned type of fixed width.";
 
     Signature, "AC0016", Error, "Functions behind a pointer have not the same signature";
-    means: "The functions that a pointer leads to take another number of arguments, or only one of them returns a value.";
+    means: "The functions that a pointer leads to take another number of arguments or arguments of other types, or do not \
+        return the same.";
     why: "A table of functions that both CPUs fill or call: the caller passes arguments that the callee does not expect. A \
         condition on the target changed the prototype.";
     example: "struct ops { int (*open)(int, ...); };";
@@ -199,6 +200,15 @@ table! {
         under cfg. Where the names differ because the meaning does, equal bytes are an accident.";
     example: "uint64_t n;    // unsigned long here, unsigned long long there";
     mend: "Nothing needs to change if the meaning is the same; one name for it on every side ends the warning.";
+
+    CodePointer, "AC0018", Error, "A code pointer is in shared memory";
+    means: "Shared data holds the address of a function, or a Rust trait object, whose vtable holds such addresses. It is a \
+        finding in statics that --root or --section choose, and with --code-pointers refuse; --code-pointers allow ends it.";
+    why: "A function is compiled for each CPU and lies elsewhere for each. The address that one CPU stored leads another one \
+        into code that is not its own, or into nothing. An image linked by fatld has an array of addresses behind each \
+        function pointer instead: there it is right.";
+    example: "struct ring { void (*on_full)(struct ring *); };   // whose on_full?";
+    mend: "Store a number that each side looks up in a table of its own, or link all sides into one image with fatld.";
 }
 
 #[cfg(test)]

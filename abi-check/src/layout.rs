@@ -103,12 +103,28 @@ impl<'g, 'a> Layouts<'g, 'a> {
                         .chain(part.variants.iter().flat_map(|variant| &variant.members))
                 });
                 let mut result = 1;
+                let size = ty.size.unwrap_or(0);
                 for member in record.members.iter().chain(inner) {
-                    result = result.max(self.member_alignment(ty.unit, member, depth)?);
+                    let own = self.member_alignment(ty.unit, member, depth)?;
+                    let fills = graph.target_size(ty.unit, member.target) == Some(size);
+                    result = result.max(match fills && graph.is_atomic(ty.unit, member.target) {
+                        true => machine.sole_atomic_alignment(own, size, producer),
+                        false => own,
+                    });
                 }
-                Some(shared_power(result, ty.size.unwrap_or(0)))
+                Some(shared_power(result, size))
             }
-            Shape::Alias { target, .. } => self.target_alignment(ty.unit, *target, depth),
+            Shape::Alias { target, atomic } => {
+                let plain = self.target_alignment(ty.unit, *target, depth)?;
+                match atomic {
+                    true => machine.atomic_alignment(
+                        graph.target_size(ty.unit, *target)?,
+                        plain,
+                        producer,
+                    ),
+                    false => Some(plain),
+                }
+            }
             Shape::Unspecified | Shape::Function { .. } | Shape::Opaque(_) => None,
         }
     }
@@ -135,7 +151,10 @@ impl<'g, 'a> Layouts<'g, 'a> {
             let id = self.graph.resolve(unit, target?)?;
             let ty = self.graph.ty(id);
             match &ty.shape {
-                Shape::Alias { target: next, .. } if ty.alignment.is_none() => {
+                Shape::Alias {
+                    target: next,
+                    atomic: false,
+                } if ty.alignment.is_none() => {
                     unit = ty.unit;
                     target = *next;
                 }
@@ -240,6 +259,24 @@ impl<'a> Graph<'a> {
             }
         };
         u64::try_from(i128::from(byte_offset) * 8 + from_storage).ok()
+    }
+
+    /// Whether a reference leads to an atomic, or to an array of them.
+    fn is_atomic(&self, mut unit: UnitId, mut target: Target) -> bool {
+        for _ in 0..MAX_ALIASES {
+            let found = target.and_then(|offset| self.resolve(unit, offset));
+            match found.map(|id| self.ty(id)) {
+                Some(ty) => match ty.shape {
+                    Shape::Alias { atomic: true, .. } => return true,
+                    Shape::Alias { target: next, .. } | Shape::Array { element: next, .. } => {
+                        (unit, target) = (ty.unit, next);
+                    }
+                    _ => return false,
+                },
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Whether a type is declared and not defined in this entry.

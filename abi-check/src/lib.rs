@@ -15,7 +15,7 @@
 //! | share | `share`, `across`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
 //! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
-//! | explain | `explain`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
+//! | explain | `explain`, `covered`, `code`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render`, `kinds` | the text, and the formats for tools |
 //!
 //! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
@@ -33,8 +33,10 @@ mod alike;
 mod archive;
 mod attributes;
 mod candidates;
+mod code;
 mod collected;
 mod compare;
+mod covered;
 mod cursor;
 mod declarations;
 mod definitions;
@@ -81,7 +83,7 @@ pub use declarations::{Definition, declarations};
 pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use error::Error;
 pub use glob::Glob;
-pub use input::{Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
+pub use input::{CodePointers, Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use kinds::KindEntry;
 pub use render::Look;
 pub use report::{
@@ -103,6 +105,7 @@ pub fn compare<'a>(
     let selection = Selection {
         statics: select,
         types: None,
+        code_pointers: CodePointers::Allowed,
     };
     compare_selected(sides, selection)
 }
@@ -118,7 +121,7 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     let elves = read::elves(sides)?;
     let graph = read::selected(&elves, selection)?;
     let roots = roots::by_side(&graph, sides.len());
-    let mut collected = collected::Collected::default();
+    let mut collected = collected::Collected::new(selection.code_pointers);
     let mut types = BTreeSet::new();
     let mut paired = Vec::new();
     for side in 1..sides.len() {
@@ -133,6 +136,7 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     }
     roots::one_sided(&graph, &roots, &paired, &mut collected);
     roots::whole_sides(&graph, sides.len(), &mut collected);
+    let code_pointers = collected.code_pointers();
     let (findings, unproved) = collected.finish(&graph);
     Ok(Report {
         sides: sides.iter().map(|side| side.name.clone()).collect(),
@@ -140,6 +144,7 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
         unproved,
         compared_roots: roots::compared(&roots, &paired),
         compared_types: types.len(),
+        code_pointers,
         producers: roots::producers(&graph, sides.len()),
     })
 }

@@ -324,10 +324,8 @@ pub(crate) fn targets_of(ty: &Type<'_>, level: Level, to: &mut dyn FnMut(Target,
         Shape::Function {
             result, parameters, ..
         } => {
-            to(*result, Level::Name);
-            parameters
-                .iter()
-                .for_each(|target| to(*target, Level::Name));
+            to(*result, inner);
+            parameters.iter().for_each(|target| to(*target, inner));
         }
         Shape::Base { .. } | Shape::Unspecified | Shape::Opaque(_) => {}
     }

@@ -81,6 +81,10 @@ struct Alignments {
     vector: Option<u64>,
     /// Of a `_BitInt` of more than 64 bits; `None` if the psABI does not say.
     wide_bit_int: Option<u64>,
+    /// What gcc aligns an atomic of 16 bytes to.
+    wide_atomic: u64,
+    /// Size up to which clang makes atomics a power of two, aligned to their size; `None` if versions differ in that.
+    promoted_atomic: Option<u64>,
 }
 
 /// Everything that is not wider than 16 bytes is aligned to its size.
@@ -90,6 +94,8 @@ const NATURAL: Alignments = Alignments {
     wide_float: 16,
     vector: Some(u64::MAX),
     wide_bit_int: Some(16),
+    wide_atomic: 16,
+    promoted_atomic: Some(16),
 };
 
 /// Relocation types are those of the psABIs: Intel 64, Intel386, AAELF64, AAELF32, RISC-V, s390x and 64-bit PowerPC ELF.
@@ -127,6 +133,7 @@ const MACHINES: &[Machine] = &[
         alignments: Alignments {
             eight: 4,
             wide_bit_int: Some(4),
+            promoted_atomic: Some(8),
             ..NATURAL
         },
     },
@@ -153,6 +160,8 @@ const MACHINES: &[Machine] = &[
             wide_integer: 8,
             vector: Some(8),
             wide_bit_int: Some(8),
+            wide_atomic: 8,
+            promoted_atomic: Some(8),
             ..NATURAL
         },
     },
@@ -188,6 +197,8 @@ const MACHINES: &[Machine] = &[
             // 8 with the vector facility, else 16.
             vector: None,
             wide_bit_int: None,
+            wide_atomic: 8,
+            promoted_atomic: None,
             ..NATURAL
         },
     },
@@ -206,6 +217,7 @@ const MACHINES: &[Machine] = &[
         long_double: FloatFormat::DoubleDouble,
         alignments: Alignments {
             wide_bit_int: None,
+            promoted_atomic: None,
             ..NATURAL
         },
     },
@@ -236,6 +248,7 @@ const OTHER: Machine = Machine {
     alignments: Alignments {
         vector: None,
         wide_bit_int: None,
+        promoted_atomic: None,
         ..NATURAL
     },
 };
@@ -284,6 +297,35 @@ impl Machine {
             16 if float => Some(wide.wide_float),
             16 => Some(wide.wide_integer),
             _ => Some(natural(size)),
+        }
+    }
+
+    /// Alignment of an atomic of `size` bytes, of which the type without `_Atomic` is aligned to `plain`; `None` if that
+    /// is not known. The psABIs leave it to the compilers.
+    pub(crate) fn atomic_alignment(&self, size: u64, plain: u64, producer: &str) -> Option<u64> {
+        let wide = &self.alignments;
+        let atomic = if producer.contains("clang") {
+            match size.next_power_of_two() {
+                promoted @ ..=8 => promoted,
+                16 if wide.promoted_atomic? == 16 => 16,
+                _ => plain,
+            }
+        } else {
+            match size {
+                1 | 2 | 4 | 8 => size,
+                16 => wide.wide_atomic,
+                _ => plain,
+            }
+        };
+        Some(atomic.max(plain))
+    }
+
+    /// Alignment of a record that is nothing but an atomic of `size` bytes, which for itself is aligned to `atomic`: gcc
+    /// treats one of 8 bytes as a number, which the i386 aligns to 4.
+    pub(crate) fn sole_atomic_alignment(&self, atomic: u64, size: u64, producer: &str) -> u64 {
+        match size {
+            8 if producer.starts_with("GNU") => atomic.min(self.alignments.eight),
+            _ => atomic,
         }
     }
 

@@ -125,10 +125,12 @@ pub(crate) enum Shape<'a> {
         /// Whether it takes more.
         variadic: bool,
     },
-    /// Typedef, `const` and other things that add no layout.
+    /// Typedef, `const` and other things that add no layout but, of an atomic, an alignment.
     Alias {
         /// What it stands for.
         target: Target,
+        /// Whether it is `_Atomic`.
+        atomic: bool,
     },
     /// `DW_TAG_unspecified_type`, such as the type of `nullptr`.
     Unspecified,

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use crate::index::MAX_SCOPES;
-use crate::model::{Graph, RecordKind, Scope, ScopeId, Shape, Target, TypeId, UnitId};
+use crate::model::{Graph, RecordKind, Scope, ScopeId, Shape, Target, Type, TypeId, UnitId};
 
 /// How many nested types one comparison or one text looks at.
 const BUDGET: u32 = 64;
@@ -61,6 +61,31 @@ pub(crate) fn alike(a: &str, b: &str) -> bool {
     a == b || (a.contains('#') && b.contains('#') && without_numbers(a) == without_numbers(b))
 }
 
+/// The words that name a number of C, without those that may be left out, sorted: compilers write `short int`, `short`
+/// and `int short`.
+fn words(name: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = name
+        .split_ascii_whitespace()
+        .map(|word| match word {
+            "_Bool" => "bool",
+            "_Complex" => "complex",
+            "__float128" => "_Float128",
+            other => other,
+        })
+        .collect();
+    let has = |words: &[&str], wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    if has(&words, &["short", "long", "signed", "unsigned"]) {
+        words.retain(|word| *word != "int");
+    }
+    if words == ["signed"] {
+        words = vec!["int"];
+    } else if !has(&words, &["char"]) {
+        words.retain(|word| *word != "signed");
+    }
+    words.sort_unstable();
+    words
+}
+
 /// What is left of a reference when typedefs and qualifiers are looked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stripped {
@@ -108,7 +133,11 @@ impl Graph<'_> {
             (Some(x), Some(y)) => {
                 let scopes = |id| enclosing(&self.scopes, self.ty(id).scope);
                 let (mut xs, mut ys) = (scopes(a), scopes(b));
-                alike(x, y)
+                let numbers = || {
+                    let is_base = |ty: &Type<'_>| matches!(ty.shape, Shape::Base { .. });
+                    is_base(left) && is_base(right) && words(x) == words(y)
+                };
+                (alike(x, y) || numbers())
                     && loop {
                         match (xs.next(), ys.next()) {
                             (None, None) => break true,
@@ -277,6 +306,30 @@ mod tests {
         ));
         assert!(!alike("a::{impl#0}::f", "a::{impl#0}::g"));
         assert_eq!(numbers("{impl#12}::{closure#3}"), [12, 3]);
+    }
+
+    #[test]
+    fn words_that_c_may_leave_out_do_not_count() {
+        for (a, b) in [
+            ("short int", "short"),
+            ("long unsigned int", "unsigned long"),
+            ("unsigned int", "unsigned"),
+            ("signed int", "int"),
+            ("signed", "int"),
+            ("_Bool", "bool"),
+            ("__int128 unsigned", "unsigned __int128"),
+        ] {
+            assert_eq!(words(a), words(b), "{a}, {b}");
+        }
+        for (a, b) in [
+            ("signed char", "char"),
+            ("unsigned char", "char"),
+            ("long int", "int"),
+            ("long long int", "long int"),
+            ("long double", "double"),
+        ] {
+            assert_ne!(words(a), words(b), "{a}, {b}");
+        }
     }
 
     #[test]

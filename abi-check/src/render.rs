@@ -181,6 +181,7 @@ fn headline(finding: &Finding, quote: fn(&str) -> String) -> String {
         Kind::Bitfield => format!("bit {of} is not at the same place"),
         Kind::Signature => format!("{whole}: functions have not the same signature"),
         Kind::DifferentType => format!("{of} has types of different names and the same layout"),
+        Kind::CodePointer => format!("{of} is a code pointer in shared memory"),
     }
 }
 

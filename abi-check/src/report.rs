@@ -18,6 +18,8 @@ pub struct Report {
     pub compared_roots: usize,
     /// Distinct types of the first side that were compared.
     pub compared_types: usize,
+    /// Places in them, fields above all, that hold a pointer to code.
+    pub code_pointers: usize,
     /// Compilers, per side.
     pub producers: Vec<Producer>,
 }
@@ -146,10 +148,12 @@ pub enum Kind {
     ByteOrder,
     /// Place or width of a bit field.
     Bitfield,
-    /// Number of parameters of a function behind a pointer.
+    /// Parameters or result of a function behind a pointer.
     Signature,
     /// A type with another name and the same layout.
     DifferentType,
+    /// A pointer to code in memory that CPUs with other code share.
+    CodePointer,
 }
 
 /// Where a comparison starts.

@@ -62,6 +62,7 @@ pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Sh
     if let Some(target) = elsewhere {
         return Shape::Alias {
             target: Some(target),
+            atomic: false,
         };
     }
     match tag {
@@ -115,7 +116,10 @@ pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Sh
         dw::DW_TAG_coarray_type | dw::DW_TAG_dynamic_type => {
             Shape::Opaque("a type of run-time shape")
         }
-        _ => Shape::Alias { target },
+        _ => Shape::Alias {
+            target,
+            atomic: tag == dw::DW_TAG_atomic_type,
+        },
     }
 }
 

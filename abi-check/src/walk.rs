@@ -42,6 +42,10 @@ pub(crate) enum Label<'a> {
     Pointee,
     /// As the type that a vtable is for.
     SelfType,
+    /// As what a function takes, counted from 0.
+    Parameter(usize),
+    /// As what a function returns.
+    Result,
 }
 
 /// One type holds another, on both sides.

@@ -5,7 +5,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use abi_check::{Error, Glob, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef};
+use abi_check::{
+    CodePointers, Error, Glob, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef,
+};
 
 use crate::sections::Sections;
 
@@ -30,6 +32,18 @@ pub(crate) struct Wanted {
     /// Count vtables that only some of the files have as unproved.
     #[arg(long)]
     all_vtables: bool,
+    /// Whether code pointers are findings; unless said, they are in statics that --root or --section choose.
+    #[arg(long, value_enum, value_name = "RULE")]
+    code_pointers: Option<Rule>,
+}
+
+/// What is said of code pointers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Rule {
+    /// Count them: the data is no shared memory, or the files become one image by fatld.
+    Allow,
+    /// Report them: code of one CPU means nothing to another one.
+    Refuse,
 }
 
 /// Modules of the standard library that are about one ISA.
@@ -102,6 +116,7 @@ impl<'a> Wanting<'a> {
             let selection = Selection {
                 statics: &statics,
                 types: with_types.then_some(&types),
+                code_pointers: self.code_pointers(),
             };
             abi_check::compare_selected(sides, selection)
         };
@@ -115,6 +130,15 @@ impl<'a> Wanting<'a> {
         } else {
             report
         })
+    }
+
+    fn code_pointers(&self) -> CodePointers {
+        let named = !self.roots.is_empty() || !self.sections.is_empty();
+        match self.options.code_pointers {
+            Some(Rule::Refuse) => CodePointers::Refused,
+            None if named => CodePointers::Refused,
+            _ => CodePointers::Allowed,
+        }
     }
 
     fn names_something(&self) -> bool {

@@ -164,7 +164,7 @@ fn function_pointers_are_compared_by_their_signature() {
     let report = compare(&[&a, &c]);
     assert_eq!(
         summary(&report),
-        [(Kind::DifferentType, "ops", "open")],
+        [(Kind::Signature, "ops", "open")],
         "{report}"
     );
 }

@@ -85,7 +85,19 @@ const NATIVE: &str = "
     struct __attribute__((packed)) tight { char c; double d; long l; };
     struct raised { char c; _Alignas(32) int i; char d; };
     union either { char c[5]; long long q; double d; };
-    struct holder { char c; union either e; };";
+    struct holder { char c; union either e; };
+    struct two { int a, b; }; struct three { char a[3]; }; struct four { int a[4]; };
+    struct atomics { char a; _Atomic long long q; char b; _Atomic struct two t; char c; _Atomic struct three u; char d;
+        _Atomic struct four f; char e; _Atomic double g; };
+    struct sole_atomic { _Atomic long long q; };
+    struct sole_atomic_structure { _Atomic struct two t; };
+    struct wide_atomic { _Atomic struct four f; };
+    struct atomic_and_more { _Atomic long long q; char c; };
+    struct of_sole { char c; struct sole_atomic s; struct sole_atomic_structure t; };
+    struct sole_array { _Atomic long long q[1]; };
+    struct of_sole_array { char c; struct sole_array s; };
+    struct raised_alone { _Alignas(8) char d[8]; };
+    struct of_raised_alone { char c; struct raised_alone d; };";
 
 /// Types of [`NATIVE`] and their members.
 const MEMBERS: &[(&str, &[&str])] = &[
@@ -99,6 +111,19 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("tight", &["c", "d", "l"]),
     ("raised", &["c", "i", "d"]),
     ("holder", &["c", "e"]),
+    (
+        "atomics",
+        &["a", "q", "b", "t", "c", "u", "d", "f", "e", "g"],
+    ),
+    ("sole_atomic", &["q"]),
+    ("sole_atomic_structure", &["t"]),
+    ("wide_atomic", &["f"]),
+    ("atomic_and_more", &["q", "c"]),
+    ("of_sole", &["c", "s", "t"]),
+    ("sole_array", &["q"]),
+    ("of_sole_array", &["c", "s"]),
+    ("raised_alone", &["d"]),
+    ("of_raised_alone", &["c", "d"]),
 ];
 
 fn named<'l>(layouts: &'l [Layout], name: &str) -> &'l Layout {

@@ -2,8 +2,8 @@
 
 mod support;
 
-use abi_check::{Kind, Report, Verdict};
-use support::{Scratch, compare, rustc, summary};
+use abi_check::{CodePointers, Kind, Report, Selection, Verdict, compare_selected};
+use support::{Scratch, compare, rustc, sides, summary};
 
 /// What every source of this file begins with.
 const PRELUDE: &str = "
@@ -194,6 +194,68 @@ fn what_a_coroutine_keeps_over_an_await_is_compared() {
         )),
         "{report}"
     );
+}
+
+#[test]
+fn what_grows_in_one_state_of_a_coroutine_is_one_finding() {
+    let report = flip(
+        "state",
+        "pub async fn task(x: u32) -> u32 {
+             #[cfg(not(b))] let y = [1u8; 4]; #[cfg(b)] let y = [1u8; 64];
+             nap(&y[..]).await; y[0] as u32 + x
+         }
+         async fn nap(_: &[u8]) {}
+         #[used] pub static START: &(dyn Fn() + Sync) = &|| { let _: Box<dyn Future<Output = u32>> = Box::new(task(1)); };",
+    );
+    assert_eq!(
+        summary(&report),
+        [(
+            Kind::ArrayLength,
+            "app::task::{async_fn_env#0}::Suspend0",
+            "y"
+        )],
+        "{report}"
+    );
+}
+
+#[test]
+fn code_pointers_are_findings_where_they_are_refused() {
+    let scratch = Scratch::new("code");
+    let source = format!(
+        "{PRELUDE}
+         pub trait Act: Sync {{ fn act(&self); }}
+         impl Act for u8 {{ fn act(&self) {{}} }}
+         pub struct Hooks {{ pub number: u32, pub hook: Option<fn(u32)>, pub act: &'static dyn Act }}
+         #[unsafe(no_mangle)] pub static HOOKS: Shared<Hooks> = Shared::new(Hooks {{ number: 1, hook: None, act: &7u8 }});
+         #[unsafe(no_mangle)] pub static PLAIN: fn(u8) = plain; fn plain(_: u8) {{}}"
+    );
+    let (object, _) = rustc(&scratch, "a", &source, &[]);
+    let of = |code_pointers| {
+        let selection = Selection {
+            statics: &|_| true,
+            types: None,
+            code_pointers,
+        };
+        compare_selected(&sides(&[&object, &object]), selection).expect("the object can be read")
+    };
+    let refused = of(CodePointers::Refused);
+    assert_eq!(refused.verdict(), Verdict::Mismatch, "{refused}");
+    assert_eq!(
+        summary(&refused),
+        [
+            (Kind::CodePointer, "", "app::PLAIN"),
+            (Kind::CodePointer, "app::Hooks", "act"),
+            (
+                Kind::CodePointer,
+                "core::option::Option<fn(u32)>::Some",
+                "__0"
+            ),
+        ],
+        "{refused}"
+    );
+    let allowed = of(CodePointers::Allowed);
+    assert_eq!(allowed.verdict(), Verdict::Equal, "{allowed}");
+    assert_eq!(allowed.code_pointers, 3);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Command;
 
-use abi_check::{Kind, Reason, Report, RootKind, Selection, TypeRef, Verdict};
+use abi_check::{CodePointers, Kind, Reason, Report, RootKind, Selection, TypeRef, Verdict};
 use support::objects::{X86_64, object};
 use support::{Scratch, gcc, rustc, sides, summary};
 
@@ -12,6 +12,7 @@ fn compare_types(objects: &[&[u8]], select: &(dyn Fn(&TypeRef<'_>) -> bool + Syn
     let selection = Selection {
         statics: &|_| false,
         types: Some(select),
+        code_pointers: CodePointers::Allowed,
     };
     abi_check::compare_selected(&sides(objects), selection).expect("the objects can be read")
 }
@@ -92,6 +93,7 @@ fn a_name_with_several_layouts_needs_an_equal_one_for_each() {
         let selection = Selection {
             statics: &|_| false,
             types: Some(&|ty: &TypeRef<'_>| ty.name == "s"),
+            code_pointers: CodePointers::Allowed,
         };
         abi_check::compare_selected(&sides, selection).expect("the objects can be read")
     };

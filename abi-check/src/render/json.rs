@@ -50,6 +50,7 @@ struct CompilerEntry<'r> {
 struct Compared {
     roots: usize,
     types: usize,
+    code_pointers: usize,
 }
 
 #[derive(Serialize)]
@@ -161,6 +162,7 @@ impl Report {
             compared: Compared {
                 roots: self.compared_roots,
                 types: self.compared_types,
+                code_pointers: self.code_pointers,
             },
             counts: Counts {
                 errors: self.number_of(Severity::Error),
