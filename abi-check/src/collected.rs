@@ -17,6 +17,7 @@ use crate::ways::MAX_REACHED;
 pub(crate) struct Collected {
     refused: CodePointers,
     code_pointers: BTreeSet<String>,
+    lints: BTreeMap<(String, usize), Vec<Reached>>,
     findings: BTreeMap<(String, Kind, Option<String>), Vec<Draft>>,
     unproved: BTreeMap<(Reason, String, Vec<usize>), Vec<Reached>>,
 }
@@ -44,6 +45,17 @@ impl Collected {
         self.refused == CodePointers::Refused
     }
 
+    /// Notes that a lint, by its index, is about a type.
+    pub(crate) fn lint(&mut self, lint: usize, name: &str, reached: Vec<Reached>) {
+        let all = self.lints.entry((name.to_owned(), lint)).or_default();
+        add_ways(all, reached);
+    }
+
+    /// The types that lints are about, with the lints' indexes.
+    pub(crate) fn take_lints(&mut self) -> BTreeMap<(String, usize), Vec<Reached>> {
+        std::mem::take(&mut self.lints)
+    }
+
     /// How many places hold code pointers.
     pub(crate) fn code_pointers(&self) -> usize {
         self.code_pointers.len()
@@ -58,11 +70,7 @@ impl Collected {
         reached: Vec<Reached>,
     ) {
         let all = self.unproved.entry((reason, subject, sides)).or_default();
-        for reached in reached {
-            if all.len() < MAX_REACHED && !all.contains(&reached) {
-                all.push(reached);
-            }
-        }
+        add_ways(all, reached);
     }
 
     /// Reports sides whose byte order is not that of the first one.
@@ -94,6 +102,8 @@ impl Collected {
                 sides: views,
                 table: None,
                 also_affects: Vec::new(),
+                note: None,
+                suppressed: None,
             };
             self.finding(Draft {
                 finding,
@@ -170,8 +180,17 @@ impl Collected {
                 subject,
                 sides,
                 reached,
+                suppressed: None,
             })
             .collect();
         (findings, unproved)
+    }
+}
+
+fn add_ways(all: &mut Vec<Reached>, more: Vec<Reached>) {
+    for reached in more {
+        if all.len() < MAX_REACHED && !all.contains(&reached) {
+            all.push(reached);
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::collected::{Collected, Draft};
 use crate::covered::{self, Covered};
+use crate::lints::Lint;
 use crate::matching::RootPair;
 use crate::model::{Graph, Member, Shape, TypeId};
 use crate::report::{Finding, Kind, Place, Reached, Reason, Severity, SideView};
@@ -125,12 +126,21 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         }
     }
 
-    /// Types of the first side that were compared, by name.
-    pub(crate) fn compared(&self, to: &mut BTreeSet<String>) {
-        for (pair, ways) in self.walk.pairs.iter().zip(&self.ways) {
-            if !ways.is_empty() {
-                to.insert(self.graph.type_name(pair.a));
+    /// Types of the first side that were compared, by name, and what lints are about them.
+    pub(crate) fn compared(&self, to: &mut BTreeSet<String>, lints: &[Lint], all: &mut Collected) {
+        for (index, (pair, ways)) in self.walk.pairs.iter().zip(&self.ways).enumerate() {
+            if ways.is_empty() {
+                continue;
             }
+            let name = self.graph.type_name(pair.a);
+            for (lint, _) in lints
+                .iter()
+                .enumerate()
+                .filter(|(_, lint)| lint.is_about(&name))
+            {
+                all.lint(lint, &name, self.reached(PairId(index as u32), None));
+            }
+            to.insert(name);
         }
     }
 
@@ -402,6 +412,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                 .collect(),
             table: None,
             also_affects: Vec::new(),
+            note: None,
+            suppressed: None,
         }
     }
 

@@ -16,6 +16,11 @@ impl Glob {
     /// Whether the whole of `name` matches.
     pub fn matches(&self, name: &str) -> bool {
         let pattern = &self.0;
+        // Most names differ before the first wildcard.
+        let literal = pattern.iter().take_while(|c| !matches!(c, '*' | '?'));
+        if !name.chars().zip(literal).all(|(a, b)| a == *b) {
+            return false;
+        }
         let name: Vec<char> = name.chars().collect();
         let (mut p, mut n) = (0, 0);
         // The last star, and how much of the name it has taken.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing here has been checked; bytes are whatever the file held.
 
+use crate::lints::Lint;
+
 /// One ELF file: a relocatable object (also a member of an archive) or a linked file.
 #[derive(Clone, Debug)]
 pub struct ObjectFile<'a> {
@@ -65,6 +67,8 @@ pub struct Selection<'s> {
     pub types: Option<&'s (dyn Fn(&TypeRef<'_>) -> bool + Sync)>,
     /// Whether the data may hold code pointers.
     pub code_pointers: CodePointers,
+    /// What is known of types whose values mean something else on each side.
+    pub lints: &'s [Lint],
 }
 
 /// What is said of pointers to functions and to trait objects in what is compared.

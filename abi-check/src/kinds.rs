@@ -209,6 +209,15 @@ table! {
         function pointer instead: there it is right.";
     example: "struct ring { void (*on_full)(struct ring *); };   // whose on_full?";
     mend: "Store a number that each side looks up in a table of its own, or link all sides into one image with fatld.";
+
+    Meaning, "AC0019", Warning, "The values of a type do not mean the same";
+    means: "The bytes agree, and a lint knows that the code of each side reads something else in them. Where the layout \
+        differs too, the lint only adds its reason to that finding.";
+    why: "A library chooses an algorithm, a lock or an instruction by the target and keeps its state in fields of equal \
+        layout; or a number stands for something that each build counts for itself.";
+    example: "static NAMES: RawTable<u32>;    // hashbrown: groups of 16 with SSE2, of 8 elsewhere";
+    mend: "Keep the type out of shared data, or make every side choose the same, by a feature or a flag. Lints are data: \
+        abi-check.toml takes more of them.";
 }
 
 #[cfg(test)]

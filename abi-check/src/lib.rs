@@ -53,6 +53,7 @@ mod input;
 mod kinds;
 mod layout;
 mod lines;
+mod lints;
 mod load;
 mod location;
 mod machine;
@@ -85,10 +86,11 @@ pub use error::Error;
 pub use glob::Glob;
 pub use input::{CodePointers, Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use kinds::KindEntry;
+pub use lints::Lint;
 pub use render::Look;
 pub use report::{
-    Cell, FieldRow, FieldTable, Finding, Kind, Place, Producer, Reached, Reason, Report, RootKind,
-    Severity, SideView, Unproved, Verdict,
+    Cell, FieldRow, FieldTable, Finding, Issue, Kind, Note, Place, Producer, Reached, Reason,
+    Report, RootKind, Severity, SideView, Suppressed, Unproved, Verdict,
 };
 
 /// Compares the types of the statics and vtables for which `select` is true, over all sides.
@@ -106,6 +108,7 @@ pub fn compare<'a>(
         statics: select,
         types: None,
         code_pointers: CodePointers::Allowed,
+        lints: &[],
     };
     compare_selected(sides, selection)
 }
@@ -129,7 +132,7 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
         let mut walk = walk::Walk::new(&graph);
         let matching = matching::match_groups(&graph, &mut walk, &pairing.groups)?;
         let explain = explain::Explain::new(&walk, &matching.roots, [0, side]);
-        explain.compared(&mut types);
+        explain.compared(&mut types, selection.lints, &mut collected);
         explain.collect(&mut collected);
         roots::undecided(&graph, &matching, [0, side], &mut collected);
         paired.push((pairing, matching));
@@ -137,7 +140,9 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     roots::one_sided(&graph, &roots, &paired, &mut collected);
     roots::whole_sides(&graph, sides.len(), &mut collected);
     let code_pointers = collected.code_pointers();
-    let (findings, unproved) = collected.finish(&graph);
+    let met = collected.take_lints();
+    let (mut findings, unproved) = collected.finish(&graph);
+    lints::add(&elves, selection.lints, met, &mut findings)?;
     Ok(Report {
         sides: sides.iter().map(|side| side.name.clone()).collect(),
         findings,

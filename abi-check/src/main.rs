@@ -4,15 +4,18 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod config;
 mod sections;
+mod suppress;
 mod wanted;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use abi_check::{Error, Look, Side, Verdict};
+use abi_check::{Error, Look, Severity, Side, Verdict};
 use clap::{Parser, ValueEnum};
+use config::Config;
 use wanted::{Wanted, Wanting};
 
 /// Prove that data is laid out alike in compilations for several CPUs.
@@ -43,6 +46,12 @@ struct Arguments {
     /// Succeed if nothing differs, even if something could not be compared.
     #[arg(long)]
     allow_unproved: bool,
+    /// Fail if there are warnings, as for errors.
+    #[arg(long)]
+    deny_warnings: bool,
+    /// File that says what is compared and suppressed, and has lints [default: abi-check.toml here or in a folder above].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -105,13 +114,13 @@ fn main() -> ExitCode {
     };
     let result = match &arguments.command {
         Some(command) => match command.output::<Arguments>() {
-            Ok(text) => print(&text).map(|()| EQUAL),
+            Ok(text) => print(&text).map(|()| EQUAL).map_err(Failure::from),
             Err(error) => {
                 eprintln!("error: {error}");
                 return ExitCode::from(FAILED);
             }
         },
-        None => run(&arguments),
+        None => run(arguments),
     };
     match result {
         Ok(status) => ExitCode::from(status),
@@ -122,7 +131,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<u8, Error> {
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Input(#[from] Error),
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let mut config = Config::find(arguments.config.as_deref())?;
+    let lints = config.lints();
+    let options = arguments.wanted.or(&mut config);
     let name = |path: &PathBuf| path.display().to_string();
     let mut contents = Vec::new();
     for path in &arguments.files {
@@ -142,9 +163,10 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
             objects: abi_check::objects(&name(path), data)?,
         });
     }
-    let wanted = Wanting::new(&arguments.wanted, &sides)?;
+    let wanted = Wanting::new(&options, &lints, &sides)?;
     let mut report = wanted.compare(&sides)?;
     let hidden = wanted.hide_one_sided(&mut report);
+    let void = suppress::apply(&config, &mut report);
 
     let mut notes = String::new();
     for (kind, number) in hidden {
@@ -156,6 +178,10 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         notes.push_str(&format!(
             "note: {number} {kind}{are} in some of the files only{advice}\n"
         ));
+    }
+    for line in void {
+        notes.push_str(&line);
+        notes.push('\n');
     }
     let mut unmatched = false;
     for (option, pattern) in wanted.unmatched() {
@@ -171,12 +197,16 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
     // Beside a document for tools, there is no place for notes but here.
     eprint!("{notes}");
     print(text.as_bytes())?;
+    let denied = (arguments.deny_warnings || config.deny_warnings)
+        && report.number_of(Severity::Warning) > 0;
+    let allow_unproved = arguments.allow_unproved || config.allow_unproved;
     Ok(match report.verdict() {
+        _ if denied => MISMATCH,
         Verdict::Mismatch => MISMATCH,
         Verdict::NothingCompared => UNPROVED,
         _ if unmatched => UNPROVED,
-        Verdict::Unproved if !arguments.allow_unproved => UNPROVED,
-        Verdict::Unproved | Verdict::Equal => EQUAL,
+        Verdict::Unproved if !allow_unproved => UNPROVED,
+        Verdict::Unproved | Verdict::Suppressed | Verdict::Equal => EQUAL,
     })
 }
 

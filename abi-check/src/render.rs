@@ -13,7 +13,9 @@ mod sarif;
 
 pub use human::Look;
 
-use crate::report::{Cell, Finding, Kind, Reason, Report, RootKind, Severity, Unproved, Verdict};
+use crate::report::{
+    Cell, Finding, Kind, Note, Reason, Report, RootKind, Severity, Suppressed, Unproved, Verdict,
+};
 
 /// A warning that concerns the whole report.
 const COMPILERS_DIFFER: &str = "the sides were made by different compilers";
@@ -21,13 +23,6 @@ const COMPILERS_DIFFER: &str = "the sides were made by different compilers";
 impl Report {
     fn side(&self, index: usize) -> &str {
         self.sides.get(index).map_or("?", String::as_str)
-    }
-
-    fn number_of(&self, wanted: Severity) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.kind.severity() == wanted)
-            .count()
     }
 }
 
@@ -51,12 +46,31 @@ fn severity(severity: Severity) -> &'static str {
     }
 }
 
+/// What stands before a finding.
+fn level(finding: &Finding) -> &'static str {
+    match finding.suppressed {
+        Some(_) => "suppressed",
+        None => severity(finding.kind.severity()),
+    }
+}
+
+/// Why something does not count, and for how long.
+fn excuse(suppressed: &Suppressed) -> String {
+    let until = suppressed.until.as_ref();
+    let until = until.map_or(String::new(), |day| format!(" until {day}"));
+    format!(
+        "suppressed{until}: {} ({})",
+        suppressed.reason, suppressed.origin
+    )
+}
+
 /// The answer in one line.
 fn summary(report: &Report) -> String {
     let mut text = match report.verdict() {
         Verdict::Equal => "all proved equal".to_owned(),
         Verdict::Mismatch => count(report.number_of(Severity::Error), "mismatch"),
-        Verdict::Unproved => format!("no mismatch, {} unproved", report.unproved.len()),
+        Verdict::Unproved => format!("no mismatch, {} unproved", report.open().count()),
+        Verdict::Suppressed => "all proved equal but what is suppressed".to_owned(),
         Verdict::NothingCompared => "error: nothing was compared".to_owned(),
     };
     match report.number_of(Severity::Warning) {
@@ -65,6 +79,9 @@ fn summary(report: &Report) -> String {
             text.push_str(", ");
             text.push_str(&count(warnings, "warning"));
         }
+    }
+    if report.number_of_suppressed() > 0 {
+        text.push_str(&format!(", {} suppressed", report.number_of_suppressed()));
     }
     text
 }
@@ -181,8 +198,20 @@ fn headline(finding: &Finding, quote: fn(&str) -> String) -> String {
         Kind::Bitfield => format!("bit {of} is not at the same place"),
         Kind::Signature => format!("{whole}: functions have not the same signature"),
         Kind::DifferentType => format!("{of} has types of different names and the same layout"),
+        Kind::Meaning => match &finding.note {
+            Some(note) => format!("{whole} does not mean the same: {}", note.what),
+            None => format!("{whole} does not mean the same"),
+        },
         Kind::CodePointer => format!("{of} is a code pointer in shared memory"),
     }
+}
+
+/// What a lint adds to a difference of layout; the finding that is its own says it already.
+fn reason_of(finding: &Finding) -> Option<&Note> {
+    finding
+        .note
+        .as_ref()
+        .filter(|_| finding.kind != Kind::Meaning)
 }
 
 fn same(a: Option<&Cell>, b: Option<&Cell>) -> bool {

@@ -33,6 +33,8 @@ pub enum Verdict {
     Mismatch,
     /// Nothing differs, but not everything could be compared.
     Unproved,
+    /// Nothing differs and nothing is unproved but what somebody bears.
+    Suppressed,
     /// No root was compared, so nothing is known.
     NothingCompared,
 }
@@ -40,19 +42,58 @@ pub enum Verdict {
 impl Report {
     /// The answer in one word: a mismatch weighs more than nothing compared, that more than something unproved.
     pub fn verdict(&self) -> Verdict {
-        if self
-            .findings
-            .iter()
-            .any(|finding| finding.kind.severity() == Severity::Error)
-        {
+        let is_error = |finding: &&Finding| finding.kind.severity() == Severity::Error;
+        let mut errors = self.findings.iter().filter(is_error);
+        if errors.clone().any(|finding| finding.suppressed.is_none()) {
             Verdict::Mismatch
         } else if self.compared_roots == 0 {
             Verdict::NothingCompared
-        } else if self.unproved.is_empty() {
-            Verdict::Equal
-        } else {
+        } else if self.open().next().is_some() {
             Verdict::Unproved
+        } else if errors.next().is_some() || !self.unproved.is_empty() {
+            Verdict::Suppressed
+        } else {
+            Verdict::Equal
         }
+    }
+
+    /// What could not be compared, without what is suppressed.
+    pub fn open(&self) -> impl Iterator<Item = &Unproved> {
+        let counts = |unproved: &&Unproved| unproved.suppressed.is_none();
+        self.unproved.iter().filter(counts)
+    }
+
+    /// How many differences of a severity count.
+    pub fn number_of(&self, severity: Severity) -> usize {
+        let counts = |finding: &&Finding| {
+            finding.suppressed.is_none() && finding.kind.severity() == severity
+        };
+        self.findings.iter().filter(counts).count()
+    }
+
+    /// How many findings and unproved types are shown and do not count.
+    pub fn number_of_suppressed(&self) -> usize {
+        self.findings.len() - self.number_of(Severity::Error) - self.number_of(Severity::Warning)
+            + self.unproved.len()
+            - self.open().count()
+    }
+
+    /// Asks about everything that is not suppressed yet; what is goes to the end.
+    pub fn suppress(&mut self, judge: &mut dyn FnMut(Issue<'_>) -> Option<Suppressed>) {
+        for finding in &mut self.findings {
+            if finding.suppressed.is_none() {
+                finding.suppressed = judge(Issue::Finding(finding));
+            }
+        }
+        for unproved in &mut self.unproved {
+            if unproved.suppressed.is_none() {
+                unproved.suppressed = judge(Issue::Unproved(unproved));
+            }
+        }
+        self.findings
+            .sort_by_key(|finding| finding.suppressed.is_some());
+        self.unproved
+            .sort_by_key(|unproved| unproved.suppressed.is_some());
     }
 
     /// Whether the sides were made by different compilers or versions of one.
@@ -103,6 +144,43 @@ pub struct Finding {
     pub table: Option<FieldTable>,
     /// Types whose layout holds this one by value, sorted.
     pub also_affects: Vec<String>,
+    /// What a lint knows of the type.
+    pub note: Option<Note>,
+    /// Whether somebody knows of it and bears it: then it is shown and does not count.
+    pub suppressed: Option<Suppressed>,
+}
+
+/// What a lint has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Name of the lint.
+    pub lint: String,
+    /// What means something else on each side.
+    pub what: String,
+    /// How to mend it.
+    pub hint: String,
+}
+
+/// Why something is shown and does not count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suppressed {
+    /// The reason that was given.
+    pub reason: String,
+    /// The last day on which it holds, as in `2027-01-31`.
+    pub until: Option<String>,
+    /// Where it was said: a file, and a line if known.
+    pub origin: String,
+    /// Whether that is the source itself.
+    pub in_source: bool,
+}
+
+/// Something that may be suppressed.
+#[derive(Clone, Copy, Debug)]
+pub enum Issue<'r> {
+    /// A difference.
+    Finding(&'r Finding),
+    /// Something that could not be compared.
+    Unproved(&'r Unproved),
 }
 
 /// How bad a difference is.
@@ -154,6 +232,8 @@ pub enum Kind {
     DifferentType,
     /// A pointer to code in memory that CPUs with other code share.
     CodePointer,
+    /// A type that a lint knows: its values do not mean the same on every side.
+    Meaning,
 }
 
 /// Where a comparison starts.
@@ -250,6 +330,8 @@ pub struct Unproved {
     pub sides: Vec<usize>,
     /// Roots that reach it and how; the first few.
     pub reached: Vec<Reached>,
+    /// Whether somebody knows of it and bears it: then it is shown and does not count.
+    pub suppressed: Option<Suppressed>,
 }
 
 /// Why something could not be compared.
@@ -268,6 +350,30 @@ pub enum Reason {
     NoTypes,
     /// Too many roots of one name to find out which belong together.
     TooManyCandidates(RootKind),
+}
+
+impl Reason {
+    /// A stable word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::OneSided(_) => "one-sided",
+            Reason::NoDefinition => "no-definition",
+            Reason::Ambiguous => "ambiguous",
+            Reason::Unreadable(_) => "unreadable",
+            Reason::NoTypes => "no-types",
+            Reason::TooManyCandidates(_) => "too-many-candidates",
+        }
+    }
+
+    /// All words.
+    pub const WORDS: &[&str] = &[
+        "one-sided",
+        "no-definition",
+        "ambiguous",
+        "unreadable",
+        "no-types",
+        "too-many-candidates",
+    ];
 }
 
 /// A compiler that made some units of a side.

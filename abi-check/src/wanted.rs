@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use abi_check::{
-    CodePointers, Error, Glob, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef,
+    CodePointers, Error, Glob, Lint, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef,
 };
 
+use crate::config::Config;
 use crate::sections::Sections;
 
 /// Options that select.
@@ -38,12 +39,31 @@ pub(crate) struct Wanted {
 }
 
 /// What is said of code pointers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Rule {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rule {
     /// Count them: the data is no shared memory, or the files become one image by fatld.
     Allow,
     /// Report them: code of one CPU means nothing to another one.
     Refuse,
+}
+
+impl Wanted {
+    /// The same, with what the file says where the command line says nothing.
+    pub(crate) fn or(mut self, config: &mut Config) -> Wanted {
+        let selects = self.all
+            || !(self.roots.is_empty() && self.types.is_empty() && self.sections.is_empty());
+        if !selects {
+            self.roots = std::mem::take(&mut config.roots);
+            self.types = std::mem::take(&mut config.types);
+            self.sections = std::mem::take(&mut config.sections);
+            self.all = config.all;
+        }
+        self.no_vtables |= config.no_vtables && !self.all_vtables;
+        self.all_vtables |= config.all_vtables && !self.no_vtables;
+        self.code_pointers = self.code_pointers.or(config.code_pointers);
+        self
+    }
 }
 
 /// Modules of the standard library that are about one ISA.
@@ -82,11 +102,16 @@ pub(crate) struct Wanting<'a> {
     types: Vec<Pattern>,
     sections: Vec<Pattern>,
     tables: Sections,
+    lints: &'a [Lint],
 }
 
 impl<'a> Wanting<'a> {
     /// Reads what is needed to answer.
-    pub(crate) fn new(options: &'a Wanted, sides: &[Side<'_>]) -> Result<Wanting<'a>, Error> {
+    pub(crate) fn new(
+        options: &'a Wanted,
+        lints: &'a [Lint],
+        sides: &[Side<'_>],
+    ) -> Result<Wanting<'a>, Error> {
         let patterns = |option, texts: &[String]| {
             let pattern = |text: &String| Pattern {
                 option,
@@ -98,6 +123,7 @@ impl<'a> Wanting<'a> {
         };
         Ok(Wanting {
             options,
+            lints,
             roots: patterns("--root", &options.roots),
             types: patterns("--type", &options.types),
             sections: patterns("--section", &options.sections),
@@ -117,6 +143,7 @@ impl<'a> Wanting<'a> {
                 statics: &statics,
                 types: with_types.then_some(&types),
                 code_pointers: self.code_pointers(),
+                lints: self.lints,
             };
             abi_check::compare_selected(sides, selection)
         };

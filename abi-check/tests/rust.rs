@@ -235,6 +235,7 @@ fn code_pointers_are_findings_where_they_are_refused() {
             statics: &|_| true,
             types: None,
             code_pointers,
+            lints: &[],
         };
         compare_selected(&sides(&[&object, &object]), selection).expect("the object can be read")
     };

@@ -13,6 +13,7 @@ fn compare_types(objects: &[&[u8]], select: &(dyn Fn(&TypeRef<'_>) -> bool + Syn
         statics: &|_| false,
         types: Some(select),
         code_pointers: CodePointers::Allowed,
+        lints: &[],
     };
     abi_check::compare_selected(&sides(objects), selection).expect("the objects can be read")
 }
@@ -94,6 +95,7 @@ fn a_name_with_several_layouts_needs_an_equal_one_for_each() {
             statics: &|_| false,
             types: Some(&|ty: &TypeRef<'_>| ty.name == "s"),
             code_pointers: CodePointers::Allowed,
+            lints: &[],
         };
         abi_check::compare_selected(&sides, selection).expect("the objects can be read")
     };

@@ -23,6 +23,9 @@ const RUST_SIZES: [&str; 2] = ["usize", "isize"];
 
 /// What to do about a finding.
 pub(super) fn hint(report: &Report, finding: &Finding) -> String {
+    if let Some(note) = &finding.note {
+        return note.hint.clone();
+    }
     let rust = is_rust(report, finding);
     let ty = quoted(&finding.type_name);
     match finding.kind {

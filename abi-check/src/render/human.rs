@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    COMPILERS_DIFFER, columns, compilers, count, doubt, extent_of_comparison, flags, headline,
-    hint::hint, noun, quoted, severity, summary,
+    COMPILERS_DIFFER, columns, compilers, count, doubt, excuse, extent_of_comparison, flags,
+    headline, hint::hint, level, noun, quoted, reason_of, summary,
 };
 use crate::report::{Finding, Report, Unproved};
 
@@ -94,13 +94,8 @@ impl Report {
     }
 
     fn finding(&self, f: &mut Formatter<'_>, finding: &Finding, look: Look) -> fmt::Result {
-        let level = severity(finding.kind.severity());
-        writeln!(
-            f,
-            "{level}[{}]: {}",
-            finding.kind.id(),
-            headline(finding, quoted)
-        )?;
+        let (level, id) = (level(finding), finding.kind.id());
+        writeln!(f, "{level}[{id}]: {}", headline(finding, quoted))?;
         for (index, reached) in finding.reached.iter().enumerate() {
             let label = if index == 0 { "reached from" } else { "" };
             let path = if reached.path == reached.root {
@@ -136,15 +131,22 @@ impl Report {
                 count(all.len(), "type")
             )?;
         }
-        writeln!(f, "  hint: {}", hint(self, finding))?;
-        Ok(())
+        if let Some(note) = reason_of(finding) {
+            writeln!(f, "  reason: {}", note.what)?;
+        }
+        match &finding.suppressed {
+            Some(suppressed) => writeln!(f, "  {}", excuse(suppressed)),
+            None => writeln!(f, "  hint: {}", hint(self, finding)),
+        }
     }
 
     fn unproved(&self, f: &mut Formatter<'_>, unproved: &Unproved) -> fmt::Result {
-        write!(f, "unproved: {}", doubt(self, unproved, str::to_owned))?;
-        match unproved.reached.first() {
-            Some(reached) => writeln!(f, "  ({})", reached.path),
-            None => writeln!(f),
+        let text = doubt(self, unproved, str::to_owned);
+        let way = unproved.reached.first();
+        let way = way.map_or(String::new(), |reached| format!("  ({})", reached.path));
+        match &unproved.suppressed {
+            None => writeln!(f, "unproved: {text}{way}"),
+            Some(suppressed) => writeln!(f, "{text}{way}; {}", excuse(suppressed)),
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{doubt, headline, hint::hint, noun, quoted, same, severity};
 use crate::report::{
-    Cell, FieldTable, Finding, Reached, Reason, Report, Severity, Unproved, Verdict,
+    Cell, FieldTable, Finding, Reached, Report, Severity, Suppressed, Unproved, Verdict,
 };
 
 /// Version of the format.
@@ -58,6 +58,7 @@ struct Counts {
     errors: usize,
     warnings: usize,
     unproved: usize,
+    suppressed: usize,
 }
 
 #[derive(Serialize)]
@@ -80,6 +81,8 @@ struct FindingEntry<'r> {
     also_affects: &'r [String],
     reached: Vec<ReachedEntry<'r>>,
     more_roots: usize,
+    lint: Option<LintEntry<'r>>,
+    suppressed: Option<SuppressedEntry<'r>>,
 }
 
 #[derive(Serialize)]
@@ -126,6 +129,20 @@ struct UnprovedEntry<'r> {
     message: String,
     sides: &'r [usize],
     reached: Vec<ReachedEntry<'r>>,
+    suppressed: Option<SuppressedEntry<'r>>,
+}
+
+#[derive(Serialize)]
+struct SuppressedEntry<'r> {
+    reason: &'r str,
+    until: Option<&'r str>,
+    origin: &'r str,
+}
+
+#[derive(Serialize)]
+struct LintEntry<'r> {
+    name: &'r str,
+    what: &'r str,
 }
 
 impl Report {
@@ -167,7 +184,8 @@ impl Report {
             counts: Counts {
                 errors: self.number_of(Severity::Error),
                 warnings: self.number_of(Severity::Warning),
-                unproved: self.unproved.len(),
+                unproved: self.open().count(),
+                suppressed: self.number_of_suppressed(),
             },
             compilers_differ: self.compilers_differ(),
             flags_that_differ: flags
@@ -205,16 +223,22 @@ impl Report {
             also_affects: &finding.also_affects,
             reached: reached(&finding.reached),
             more_roots: finding.more_roots,
+            lint: finding.note.as_ref().map(|note| LintEntry {
+                name: &note.lint,
+                what: &note.what,
+            }),
+            suppressed: finding.suppressed.as_ref().map(suppressed),
         }
     }
 
     fn unproved_entry<'r>(&'r self, unproved: &'r Unproved) -> UnprovedEntry<'r> {
         UnprovedEntry {
-            reason: reason(unproved.reason),
+            reason: unproved.reason.word(),
             subject: &unproved.subject,
             message: doubt(self, unproved, quoted),
             sides: &unproved.sides,
             reached: reached(&unproved.reached),
+            suppressed: unproved.suppressed.as_ref().map(suppressed),
         }
     }
 }
@@ -224,19 +248,16 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Equal => "equal",
         Verdict::Mismatch => "mismatch",
         Verdict::Unproved => "unproved",
+        Verdict::Suppressed => "suppressed",
         Verdict::NothingCompared => "nothing-compared",
     }
 }
 
-/// A stable word for a reason.
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::OneSided(_) => "one-sided",
-        Reason::NoDefinition => "no-definition",
-        Reason::Ambiguous => "ambiguous",
-        Reason::Unreadable(_) => "unreadable",
-        Reason::NoTypes => "no-types",
-        Reason::TooManyCandidates(_) => "too-many-candidates",
+fn suppressed(suppressed: &Suppressed) -> SuppressedEntry<'_> {
+    SuppressedEntry {
+        reason: &suppressed.reason,
+        until: suppressed.until.as_deref(),
+        origin: &suppressed.origin,
     }
 }
 

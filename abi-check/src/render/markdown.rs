@@ -5,8 +5,8 @@
 use std::fmt::Write;
 
 use super::{
-    COMPILERS_DIFFER, compilers, count, doubt, extent, extent_of_comparison, flags, headline,
-    hint::hint, same, severity, summary,
+    COMPILERS_DIFFER, compilers, count, doubt, excuse, extent, extent_of_comparison, flags,
+    headline, hint::hint, level, reason_of, same, summary,
 };
 use crate::report::{Cell, FieldTable, Finding, Report, Severity};
 
@@ -42,7 +42,9 @@ impl Report {
             text += "\n### Unproved\n\n";
         }
         for unproved in self.unproved.iter().take(MAX_NAMED) {
-            text += &format!("- {}\n", doubt(self, unproved, code));
+            let excuse = unproved.suppressed.as_ref().map(excuse);
+            let excuse = excuse.map_or(String::new(), |text| format!("; {}", escape(&text)));
+            text += &format!("- {}{excuse}\n", doubt(self, unproved, code));
         }
         if self.unproved.len() > MAX_NAMED {
             text += &format!("- and {} more\n", self.unproved.len() - MAX_NAMED);
@@ -51,13 +53,14 @@ impl Report {
     }
 
     fn markdown_finding(&self, text: &mut String, finding: &Finding) {
-        let level = severity(finding.kind.severity());
-        let sign = match finding.kind.severity() {
-            Severity::Error => "❌",
-            Severity::Warning => "⚠️",
+        let sign = match (&finding.suppressed, finding.kind.severity()) {
+            (Some(_), _) => "🔕",
+            (None, Severity::Error) => "❌",
+            (None, Severity::Warning) => "⚠️",
         };
         *text += &format!(
-            "\n### {sign} {level} {}: {}\n\n",
+            "\n### {sign} {} {}: {}\n\n",
+            level(finding),
             finding.kind.id(),
             headline(finding, code)
         );
@@ -101,7 +104,13 @@ impl Report {
                 shown.join(", ")
             );
         }
-        *text += &format!("- hint: {}\n", backticks_as_code(&hint(self, finding)));
+        if let Some(note) = reason_of(finding) {
+            *text += &format!("- reason: {}\n", escape(&note.what));
+        }
+        *text += &match &finding.suppressed {
+            Some(suppressed) => format!("- {}\n", escape(&excuse(suppressed))),
+            None => format!("- hint: {}\n", backticks_as_code(&hint(self, finding))),
+        };
     }
 
     /// All fields; cells of a row that differs are bold.

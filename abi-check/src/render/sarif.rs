@@ -7,8 +7,8 @@
 
 use serde_json::{Value, json};
 
-use super::{doubt, headline, hint::hint, quoted, severity, summary};
-use crate::report::{Finding, Kind, Place, Report, Unproved, Verdict};
+use super::{doubt, excuse, headline, hint::hint, quoted, reason_of, severity, summary};
+use crate::report::{Finding, Kind, Place, Report, Suppressed, Unproved, Verdict};
 
 /// The rule of what could not be compared.
 const UNPROVED: &str = "unproved";
@@ -65,10 +65,12 @@ impl Report {
             .iter()
             .map(|view| format!("{}: {}", self.side(view.side), view.text));
         let sides: Vec<String> = sides.collect();
+        let reason = reason_of(finding).map(|note| format!(" Reason: {}.", note.what));
         let text = format!(
-            "{}. {}. Hint: {}.",
+            "{}. {}.{} Hint: {}.",
             headline(finding, quoted),
             sides.join("; "),
+            reason.unwrap_or_default(),
             hint(self, finding)
         );
         let with_place = || {
@@ -126,19 +128,31 @@ impl Report {
         if !related.is_empty() {
             result["relatedLocations"] = json!(related);
         }
-        result
+        with_excuse(result, finding.suppressed.as_ref())
     }
 
     fn sarif_unproved(&self, unproved: &Unproved) -> Value {
-        json!({
+        let result = json!({
             "ruleId": UNPROVED,
             "ruleIndex": Kind::ALL.len(),
             "kind": "open",
             "level": "none",
             "message": { "text": doubt(self, unproved, quoted) },
             "locations": [{ "logicalLocations": [{ "fullyQualifiedName": unproved.subject }] }],
-        })
+        });
+        with_excuse(result, unproved.suppressed.as_ref())
     }
+}
+
+fn with_excuse(mut result: Value, suppressed: Option<&Suppressed>) -> Value {
+    if let Some(suppressed) = suppressed {
+        let kind = match suppressed.in_source {
+            true => "inSource",
+            false => "external",
+        };
+        result["suppressions"] = json!([{ "kind": kind, "justification": excuse(suppressed) }]);
+    }
+    result
 }
 
 /// A rule for each kind, in their order, then that of what is unproved.
