@@ -80,6 +80,11 @@ impl Abbreviation {
         self.specs.iter().any(|spec| spec.name == name)
     }
 
+    /// Whether its entries are functions with a place in their class's vtable.
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.tag == dw::DW_TAG_subprogram && self.has(dw::DW_AT_vtable_elem_location)
+    }
+
     /// Passes over an entry's attributes.
     #[inline]
     pub(crate) fn skip(&self, cursor: &mut Cursor<'_>, encoding: Encoding) -> gimli::Result<()> {

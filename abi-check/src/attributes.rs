@@ -61,6 +61,7 @@ pub(crate) struct Attributes<'a> {
     pub(crate) declaration: bool,
     pub(crate) external: bool,
     pub(crate) vector: bool,
+    pub(crate) vtable_index: Option<u64>,
     pub(crate) strided: bool,
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn is_read(name: DwAt) -> bool {
             | dw::DW_AT_declaration
             | dw::DW_AT_external
             | dw::DW_AT_GNU_vector
+            | dw::DW_AT_vtable_elem_location
             | dw::DW_AT_byte_stride
             | dw::DW_AT_bit_stride
     )
@@ -338,6 +340,12 @@ impl<'a> AttributeAt<'_, 'a> {
             dw::DW_AT_declaration => to.declaration = self.flag(),
             dw::DW_AT_external => to.external = self.flag(),
             dw::DW_AT_GNU_vector => to.vector = self.flag(),
+            dw::DW_AT_vtable_elem_location => {
+                to.vtable_index = match self.member_location()? {
+                    MemberLocation::Bytes(index) => Some(index),
+                    MemberLocation::Computed => None,
+                };
+            }
             dw::DW_AT_byte_stride | dw::DW_AT_bit_stride => to.strided = true,
             _ => {}
         }

@@ -6,18 +6,14 @@
 //! Invariant: for every held type that both sides have, the pair of them is handed to the walk, whatever else differs;
 //! so no difference hides another one further down.
 
-use rustc_hash::FxHashMap;
-
 use crate::layout::Definition;
+use crate::listed::{Listed, masked, match_by_name};
 use crate::model::{
-    Declared, Enumerator, Member, Record, RecordKind, Shape, Target, TypeId, UnitId,
+    Enumerator, Member, Record, RecordKind, Shape, Target, TypeId, UnitId, VirtualFunction,
 };
 use crate::names::Stripped;
 use crate::report::{Kind, Reason};
 use crate::walk::{Diff, Gap, Label, Outcome, SourceLine, Walk};
-
-/// How many enumerators or variants one message names.
-const MAX_LISTED: usize = 8;
 
 /// A value for each of the two sides.
 pub(crate) type Two<T> = [T; 2];
@@ -314,6 +310,7 @@ impl<'g, 'a> Walk<'g, 'a> {
         let [x, y] = records;
         self.compare_members(out, units, [&x.members, &y.members], Label::Field);
         self.compare_variant_parts(out, units, records);
+        compare_virtual_functions(out, [&x.virtual_functions, &y.virtual_functions]);
         if x.containing.is_some() && y.containing.is_some() {
             self.hold(
                 out,
@@ -458,6 +455,27 @@ impl<'g, 'a> Walk<'g, 'a> {
     }
 }
 
+/// Functions by their indexes in the vtable: both sides call through the table that either has stored.
+fn compare_virtual_functions(out: &mut Outcome<'_>, lists: Two<&[VirtualFunction<'_>]>) {
+    let mut differing = Listed::default();
+    for matched in match_by_name(lists[0], lists[1], |function| function.name) {
+        let indexes = matched.map(|function| function.map(|function| function.index));
+        if indexes[0] != indexes[1] {
+            let name = matched.into_iter().flatten().next();
+            let text = indexes.map(|index| match index {
+                Some(index) => format!("entry {index}"),
+                None => "absent".to_owned(),
+            });
+            differing.add(
+                name.map_or("", |function| function.name),
+                text,
+                [None, None],
+            );
+        }
+    }
+    out.diffs.extend(differing.into_diff(Kind::VirtualFunction));
+}
+
 fn compare_enumerators(
     out: &mut Outcome<'_>,
     lists: Two<&[Enumerator<'_>]>,
@@ -479,92 +497,6 @@ fn compare_enumerators(
         }
     }
     out.diffs.extend(differing.into_diff(Kind::Enumerator));
-}
-
-/// Matches the elements of two lists by name and number of occurrence; the order is that of the first list, then that
-/// of what only the second one has.
-pub(crate) fn match_by_name<'t, 's, T>(
-    a: &'t [T],
-    b: &'t [T],
-    name: impl Fn(&'t T) -> &'s str,
-) -> Vec<Two<Option<&'t T>>> {
-    if a.len() == b.len() && a.iter().zip(b).all(|(x, y)| name(x) == name(y)) {
-        return a.iter().zip(b).map(|(x, y)| [Some(x), Some(y)]).collect();
-    }
-    let keyed = |list: &'t [T]| {
-        let mut seen = FxHashMap::<&str, usize>::default();
-        list.iter()
-            .map(|item| {
-                let count = seen.entry(name(item)).or_default();
-                *count += 1;
-                ((name(item), *count), item)
-            })
-            .collect::<Vec<_>>()
-    };
-    let (left, right) = (keyed(a), keyed(b));
-    let of_left: FxHashMap<_, _> = left.iter().copied().collect();
-    let of_right: FxHashMap<_, _> = right.iter().copied().collect();
-    let both = left
-        .iter()
-        .map(|(key, item)| [Some(*item), of_right.get(key).copied()]);
-    let rest = right
-        .iter()
-        .filter(|(key, _)| !of_left.contains_key(key))
-        .map(|(_, item)| [None, Some(*item)]);
-    both.chain(rest).collect()
-}
-
-/// Several small differences of one kind that make one message.
-#[derive(Default)]
-pub(crate) struct Listed {
-    items: Vec<(String, Two<String>)>,
-    total: usize,
-    at: Two<Option<SourceLine>>,
-}
-
-impl Listed {
-    /// Adds one.
-    pub(crate) fn add(
-        &mut self,
-        name: &str,
-        text: Two<String>,
-        at: Two<Option<(UnitId, Declared)>>,
-    ) {
-        if self.total == 0 {
-            self.at = at;
-        }
-        self.total += 1;
-        if self.items.len() < MAX_LISTED {
-            self.items.push((name.to_owned(), text));
-        }
-    }
-
-    /// All of them, if any.
-    pub(crate) fn into_diff(self, kind: Kind) -> Option<Diff> {
-        let (first, _) = self.items.first()?;
-        let rest = if self.total > self.items.len() {
-            ", …"
-        } else {
-            ""
-        };
-        let text = [0, 1].map(|side| {
-            let items: Vec<String> = self
-                .items
-                .iter()
-                .map(|(name, text)| format!("{name}: {}", text[side]))
-                .collect();
-            items.join(", ") + rest
-        });
-        Some(Diff::new(kind, text).of_member(first.clone()).at(self.at))
-    }
-}
-
-/// A value as the bits that memory holds.
-pub(crate) fn masked(value: u128, size: Option<u64>) -> u128 {
-    match size {
-        Some(size @ 0..16) => value & ((1 << (8 * size)) - 1),
-        _ => value,
-    }
 }
 
 fn dimensions(list: &[Option<u64>]) -> String {

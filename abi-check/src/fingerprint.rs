@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use gimli::{DwTag, constants as dw};
+use gimli::constants as dw;
 
 use crate::abbreviation::{Abbreviation, Role};
 use crate::cursor::Cursor;
@@ -152,7 +152,7 @@ impl<'a> Artist<'_, '_, 'a> {
                 continue;
             };
             let tag = abbreviation.tag;
-            if is_part(tag, kind) {
+            if is_part(abbreviation, kind) {
                 let refers = matches!(
                     tag,
                     dw::DW_TAG_member | dw::DW_TAG_inheritance | dw::DW_TAG_formal_parameter
@@ -290,8 +290,10 @@ impl<'a> Artist<'_, '_, 'a> {
 }
 
 /// Whether an entry within a type says something about it.
-fn is_part(tag: DwTag, kind: Kind) -> bool {
+fn is_part(abbreviation: &Abbreviation, kind: Kind) -> bool {
+    let tag = abbreviation.tag;
     match kind {
+        Kind::Record if tag == dw::DW_TAG_subprogram => abbreviation.is_virtual(),
         Kind::Record => matches!(
             tag,
             dw::DW_TAG_member

@@ -218,6 +218,14 @@ table! {
     example: "static NAMES: RawTable<u32>;    // hashbrown: groups of 16 with SSE2, of 8 elsewhere";
     mend: "Keep the type out of shared data, or make every side choose the same, by a feature or a flag. Lints are data: \
         abi-check.toml takes more of them.";
+
+    VirtualFunction, "AC0020", Error, "The virtual functions of a class differ";
+    means: "A virtual function of C++ is at another place in the vtable of its class, or on some sides only.";
+    why: "The object holds the address of the vtable that its maker's side has; the caller takes an entry by number and \
+        gets another function. A virtual function is under a condition on the target, or the compilers follow different C++ \
+        ABIs.";
+    example: "struct port { virtual void open(); virtual void flush(); };    // flush() only #ifdef __x86_64__";
+    mend: "Declare the same virtual functions in the same order on every side.";
 }
 
 #[cfg(test)]

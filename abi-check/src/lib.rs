@@ -14,8 +14,8 @@
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `across`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
-//! | walk | `walk`, `compare`, `variants`, `layout`, `names` | pairs of types and what differs in each of them |
-//! | explain | `explain`, `covered`, `code`, `ways`, `collected`, `table`, `lines` | findings: root causes first, what follows from them folded |
+//! | walk | `walk`, `compare`, `variants`, `listed`, `layout`, `names` | pairs of types and what differs in each of them |
+//! | explain | `explain`, `covered`, `code`, `ways`, `collected`, `lints`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render`, `kinds` | the text, and the formats for tools |
 //!
 //! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
@@ -54,6 +54,7 @@ mod kinds;
 mod layout;
 mod lines;
 mod lints;
+mod listed;
 mod load;
 mod location;
 mod machine;

@@ -172,12 +172,23 @@ pub(crate) struct Record<'a> {
     pub(crate) members: Vec<Member<'a>>,
     /// Enums: what depends on a discriminant.
     pub(crate) variant_parts: Vec<VariantPart<'a>>,
+    /// Classes of C++: functions that are called through the vtable.
+    pub(crate) virtual_functions: Vec<VirtualFunction<'a>>,
     /// Whether it is only declared.
     pub(crate) declaration: bool,
     /// Vtables: the type that they are for.
     pub(crate) containing: Target,
     /// A construct in it that this crate does not compare.
     pub(crate) opaque: Option<&'static str>,
+}
+
+/// A function in the vtable of its class.
+#[derive(Debug)]
+pub(crate) struct VirtualFunction<'a> {
+    /// Name without parameters: overloaded functions share it.
+    pub(crate) name: &'a str,
+    /// Index in the vtable.
+    pub(crate) index: u64,
 }
 
 /// Where a member starts.

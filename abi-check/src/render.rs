@@ -198,6 +198,9 @@ fn headline(finding: &Finding, quote: fn(&str) -> String) -> String {
         Kind::Bitfield => format!("bit {of} is not at the same place"),
         Kind::Signature => format!("{whole}: functions have not the same signature"),
         Kind::DifferentType => format!("{of} has types of different names and the same layout"),
+        Kind::VirtualFunction => {
+            format!("virtual functions of {ty} differ, the first is {member}")
+        }
         Kind::Meaning => match &finding.note {
             Some(note) => format!("{whole} does not mean the same: {}", note.what),
             None => format!("{whole} does not mean the same"),

@@ -232,6 +232,8 @@ pub enum Kind {
     DifferentType,
     /// A pointer to code in memory that CPUs with other code share.
     CodePointer,
+    /// Place of a virtual function in the vtable of its class.
+    VirtualFunction,
     /// A type that a lint knows: its values do not mean the same on every side.
     Meaning,
 }

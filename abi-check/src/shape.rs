@@ -84,6 +84,7 @@ pub(crate) fn shape_of<'a>(tag: gimli::DwTag, attributes: &Attributes<'a>) -> Sh
             },
             members: Vec::new(),
             variant_parts: Vec::new(),
+            virtual_functions: Vec::new(),
             declaration: attributes.declaration,
             containing: attributes.containing,
             opaque: None,

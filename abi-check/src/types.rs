@@ -13,7 +13,7 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::model::{
     DieOffset, Enumerator, Level, Member, Record, ScopeId, Shape, Type, UnitId, Variant,
-    VariantPart,
+    VariantPart, VirtualFunction,
 };
 use crate::shape::{is_type, member_place, shape_of};
 use crate::unit::UnitReader;
@@ -120,7 +120,7 @@ impl<'a> Part<'_, 'a> {
                 | (dw::DW_TAG_enumerator, Owner::Enumeration)
                 | (dw::DW_TAG_subrange_type, Owner::Array)
                 | (dw::DW_TAG_formal_parameter, Owner::Function)
-        );
+        ) || (owner == Owner::Record && abbreviation.is_virtual());
         if !is_read {
             self.reader.skip(cursor, abbreviation)?;
             self.unread(tag, owner);
@@ -136,6 +136,7 @@ impl<'a> Part<'_, 'a> {
             dw::DW_TAG_variant_part | dw::DW_TAG_variant => {
                 return self.variant_entry(owner, tag, &attributes, at);
             }
+            dw::DW_TAG_subprogram => self.virtual_function(&attributes),
             dw::DW_TAG_enumerator => self.enumerator(&attributes),
             dw::DW_TAG_subrange_type => self.dimension(&attributes),
             _ => {
@@ -201,6 +202,15 @@ impl<'a> Part<'_, 'a> {
                 }
             }
             (_, None) => {}
+        }
+    }
+
+    fn virtual_function(&mut self, attributes: &Attributes<'a>) {
+        let (name, index) = (attributes.name, attributes.vtable_index);
+        if let (Some(record), Some(name), Some(index)) = (self.record(), name, index) {
+            record
+                .virtual_functions
+                .push(VirtualFunction { name, index });
         }
     }
 

@@ -5,7 +5,8 @@
 //!
 //! Invariant: as in `compare`, every held type goes on to the walk.
 
-use crate::compare::{Listed, Two, masked, match_by_name};
+use crate::compare::Two;
+use crate::listed::{Listed, masked, match_by_name};
 use crate::model::{Record, UnitId, Variant};
 use crate::report::Kind;
 use crate::walk::{Diff, Label, Outcome, Walk};

@@ -149,6 +149,35 @@ fn statics_in_functions_and_files_are_told_apart() {
 }
 
 #[test]
+fn virtual_functions_are_compared_by_their_place_in_the_vtable() {
+    let source = "struct port { virtual void open(int); virtual void open(char); FLUSH virtual int read(); int n; };
+        void port::open(int) {} void port::open(char) {} int port::read() { return 1; } BODY port x;";
+    let scratch = Scratch::new("virtual");
+    let compile = |compiler, name, flush, body| {
+        let flags = [
+            "-xc++",
+            &format!("-DFLUSH={flush}"),
+            &format!("-DBODY={body}"),
+        ];
+        support::cc(compiler, &scratch, name, source, &flags)
+    };
+    let a = compile("g++", "a", "", "");
+    let b = compile("g++", "b", "virtual void flush();", "void port::flush() {}");
+    let report = compare(&[&a, &b]);
+    assert_eq!(
+        summary(&report),
+        [(Kind::VirtualFunction, "port", "read")],
+        "{report}"
+    );
+    assert_eq!(
+        report.findings[0].sides[1].text,
+        "read: entry 3, flush: entry 2"
+    );
+    let plain = compile("g++", "plain", "void flush();", "");
+    assert_eq!(compare(&[&a, &plain]).verdict(), Verdict::Equal);
+}
+
+#[test]
 fn function_pointers_are_compared_by_their_signature() {
     let source = "struct ops { int (*open)(int, ARGS); } x;";
     let scratch = Scratch::new("ops");
