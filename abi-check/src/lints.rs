@@ -6,12 +6,10 @@
 //! Invariant: a lint never takes anything back. Without one the result has the same errors.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use crate::elf::Elf;
 use crate::error::Error;
 use crate::glob::Glob;
-use crate::input::{CodePointers, Selection};
 use crate::read;
 use crate::report::{Finding, Kind, Note, Reached, SideView};
 
@@ -39,15 +37,18 @@ impl Lint {
     }
 
     /// What values mean on a side, if that is known.
-    fn meaning(&self, machine: &str, found: &[bool]) -> Option<&str> {
-        let mut by_type = self.by_type.iter().zip(found);
-        if let Some(((_, meaning), _)) = by_type.find(|(_, found)| **found) {
-            return Some(meaning);
+    fn meaning(&self, elves: &[Vec<Elf<'_>>], side: usize) -> Result<Option<&str>, Error> {
+        let fits = |name: &str| self.by_type.iter().position(|(glob, _)| glob.matches(name));
+        if !self.by_type.is_empty()
+            && let Some(at) = read::first_type(elves, side, &fits)?
+        {
+            return Ok(Some(&self.by_type[at].1));
         }
+        let machine = machine(&elves[side]);
         let by_machine = self.by_machine.get(machine);
-        by_machine
+        Ok(by_machine
             .or_else(|| self.by_machine.get("*"))
-            .map(String::as_str)
+            .map(String::as_str))
     }
 }
 
@@ -98,62 +99,27 @@ pub(crate) fn add(
 
 /// The meaning on each side, unless it is the same everywhere.
 fn differing(elves: &[Vec<Elf<'_>>], lint: &Lint) -> Result<Option<Vec<SideView>>, Error> {
-    let found = defined(elves, &lint.by_type)?;
-    let machines = elves
-        .iter()
-        .map(|side| side.first().map_or("", |elf| elf.machine.name));
-    let machines: Vec<&str> = machines.collect();
+    let machines: Vec<&str> = elves.iter().map(|side| machine(side)).collect();
+    let meanings = (0..elves.len()).map(|side| lint.meaning(elves, side));
+    let meanings: Vec<Option<&str>> = meanings.collect::<Result<_, Error>>()?;
     let depends = !lint.by_type.is_empty() || !lint.by_machine.is_empty();
-    let meanings: Vec<Option<&str>> = machines
-        .iter()
-        .zip(&found)
-        .map(|(machine, found)| lint.meaning(machine, found))
-        .collect();
-    let is_known = !meanings.contains(&None);
-    let is_same = match is_known {
-        true => meanings.iter().all(|meaning| *meaning == meanings[0]),
-        false => machines.iter().all(|machine| *machine == machines[0]),
+    let is_same = match meanings.contains(&None) {
+        true => machines.iter().all(|machine| *machine == machines[0]),
+        false => meanings.iter().all(|meaning| *meaning == meanings[0]),
     };
     if depends && is_same {
         return Ok(None);
     }
     let views = meanings.iter().zip(&machines).enumerate();
-    Ok(Some(
-        views
-            .map(|(side, (meaning, machine))| SideView {
-                side,
-                place: None,
-                text: meaning.unwrap_or(machine).to_owned(),
-                bytes: None,
-            })
-            .collect(),
-    ))
+    let view = |(side, (meaning, machine)): (usize, (&Option<&str>, &&str))| SideView {
+        side,
+        place: None,
+        text: meaning.unwrap_or(machine).to_owned(),
+        bytes: None,
+    };
+    Ok(Some(views.map(view).collect()))
 }
 
-/// For each side, which of the names some type of it has.
-fn defined(elves: &[Vec<Elf<'_>>], wanted: &[(Glob, String)]) -> Result<Vec<Vec<bool>>, Error> {
-    let found = Mutex::new(vec![vec![false; wanted.len()]; elves.len()]);
-    if wanted.is_empty() {
-        return Ok(found.into_inner().unwrap_or_default());
-    }
-    let note = |side: usize, name: &str| {
-        for (at, _) in wanted
-            .iter()
-            .enumerate()
-            .filter(|(_, (glob, _))| glob.matches(name))
-        {
-            if let Ok(mut found) = found.lock() {
-                found[side][at] = true;
-            }
-        }
-        false
-    };
-    let selection = Selection {
-        statics: &|_| false,
-        types: Some(&|ty| note(ty.side, ty.name)),
-        code_pointers: CodePointers::Allowed,
-        lints: &[],
-    };
-    read::selected(elves, selection)?;
-    Ok(found.into_inner().unwrap_or_default())
+fn machine(side: &[Elf<'_>]) -> &'static str {
+    side.first().map_or("", |elf| elf.machine.name)
 }

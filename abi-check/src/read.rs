@@ -59,6 +59,28 @@ pub(crate) fn statics<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error>
     Reader::new(elves).read(&Wanted::AllStatics)
 }
 
+/// What `take` gives for the types of the first unit of a side for which it gives something; later ones need not be read.
+pub(crate) fn first_type<R: Ord + Send>(
+    elves: &[Vec<Elf<'_>>],
+    side: usize,
+    take: &(dyn Fn(&str) -> Option<R> + Sync),
+) -> Result<Option<R>, Error> {
+    let of_unit = |source: &Source<'_>| -> Result<Option<R>, Error> {
+        let (reader, unit) = source.open()?;
+        let index = Index::read(&reader, false)?;
+        let types = candidates::types(&reader, &unit, &index)?;
+        Ok(types.iter().filter_map(|ty| take(&ty.root.name)).min())
+    };
+    let sources = Reader::new(elves).sources;
+    let found = sources
+        .par_iter()
+        .with_max_len(1)
+        .filter(|source| source.side == side)
+        .map(of_unit)
+        .find_first(|found| !matches!(found, Ok(None)));
+    found.unwrap_or(Ok(None))
+}
+
 enum Wanted<'s> {
     Selected(Selection<'s>),
     AllTypes,
