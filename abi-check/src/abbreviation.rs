@@ -205,6 +205,23 @@ impl Abbreviations {
         Ok(result)
     }
 
+    /// Whether the kind of entry with a code has an attribute; nothing behind it is read.
+    pub(crate) fn has(cursor: &mut Cursor<'_>, wanted: u64, name: DwAt) -> gimli::Result<bool> {
+        while !cursor.is_empty() {
+            let code = cursor.uleb()?;
+            if code == 0 {
+                break;
+            }
+            cursor.skip_leb()?;
+            cursor.skip(1)?;
+            let specs = specs(cursor)?;
+            if code == wanted {
+                return Ok(specs.iter().any(|spec| spec.name == name));
+            }
+        }
+        Ok(false)
+    }
+
     /// The kind of entry with a code.
     #[inline]
     pub(crate) fn get(&self, code: u64) -> Option<&Abbreviation> {

@@ -9,10 +9,12 @@ use gimli::{DwAt, Expression, RunTimeEndian, constants as dw};
 
 use crate::abbreviation::Abbreviation;
 use crate::cursor::Cursor;
+use crate::elf::Elf;
 use crate::error::Error;
 use crate::form::{self, Value};
 use crate::input::Location;
 use crate::model::{Declared, DieOffset};
+use crate::object::Object;
 use crate::unit::{Slice, UnitReader};
 
 /// Value of `DW_AT_data_member_location`.
@@ -194,9 +196,12 @@ impl<'a> UnitReader<'a> {
                 };
                 self.text(&elf.str.bytes, word.value, start, "a name in .debug_str")?
             }
-            Value::StrElsewhere => {
-                let expected = "a self-contained file";
-                return Err(self.unexpected(start, "a name in a supplementary file", expected));
+            Value::StrElsewhere(offset) => {
+                let table = &self
+                    .supplement(start, "a name in a supplementary file")?
+                    .str
+                    .bytes;
+                self.text(table, offset, start, "a name in a supplementary file")?
             }
             _ => return Ok(None),
         };
@@ -234,7 +239,7 @@ impl<'a> UnitReader<'a> {
         let Value::Signature(signature) = value else {
             return None;
         };
-        self.elf.headers.signatures.get(&signature).copied()
+        self.object?.signature(signature)
     }
 
     /// A reference to an entry, which is written in `start..end`, where relocations were checked.
@@ -250,9 +255,13 @@ impl<'a> UnitReader<'a> {
                 u64::from(self.units.origin).saturating_add(at)
             }
             Value::Reference(offset) => self.reference_in_object(start, end, offset)?,
+            Value::ReferenceElsewhere(offset) => {
+                let what = "a reference to a supplementary file";
+                self.supplement(start, what)?.origin.saturating_add(offset)
+            }
             Value::Signature(_) => return Ok(self.type_unit(value).unwrap_or(NOWHERE)),
             _ => {
-                let expected = "one within the file (not to a supplementary file)";
+                let expected = "one of the forms for references";
                 return Err(self.unexpected(start, "a reference to an entry", expected));
             }
         };
@@ -260,6 +269,12 @@ impl<'a> UnitReader<'a> {
             let expected = "an offset below 4 GiB";
             self.unexpected(start, "a reference to an entry", expected)
         })
+    }
+
+    /// The file that `dwz` moved to what the value at `start` refers to.
+    fn supplement(&self, start: u64, what: &'static str) -> Result<&'a Elf<'a>, Error> {
+        let other = self.object.and_then(Object::supplement);
+        other.ok_or_else(|| self.unexpected(start, what, "the supplementary file beside this one"))
     }
 
     /// A reference from the start of a section; a relocation says which.

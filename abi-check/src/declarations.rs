@@ -6,10 +6,10 @@
 
 use gimli::constants as dw;
 
-use crate::elf::Elf;
 use crate::error::Error;
 use crate::input::{Location, ObjectFile, Side};
 use crate::model::{Declared, Graph, Static, Unit};
+use crate::object::Object;
 use crate::report::Place;
 use crate::unit::UnitReader;
 use crate::{lines, read};
@@ -35,12 +35,13 @@ pub fn declarations(
         name: String::new(),
         objects: vec![object.clone()],
     };
-    let elves = read::elves(std::slice::from_ref(&side))?;
-    let graph = read::statics(&elves)?;
+    let files = read::files(std::slice::from_ref(&side))?;
+    let objects = read::objects(&files)?;
+    let graph = read::statics(&objects)?;
     let mut places: Vec<_> = wanted.iter().map(|of| variable(&graph, of)).collect();
     if places.iter().any(Option::is_none) {
-        for elf in elves.iter().flatten() {
-            functions(elf, wanted, &mut places)?;
+        for object in objects.iter().flatten() {
+            functions(object, wanted, &mut places)?;
         }
     }
     Ok(places)
@@ -61,13 +62,13 @@ fn variable(graph: &Graph<'_>, wanted: &Definition<'_>) -> Option<Place> {
 }
 
 /// Fills in the places that are left with those of functions.
-fn functions(
-    elf: &Elf<'_>,
+fn functions<'a>(
+    object: &'a Object<'a>,
     wanted: &[Definition<'_>],
     places: &mut [Option<Place>],
 ) -> Result<(), Error> {
-    for header in &elf.headers.all {
-        let (reader, unit) = UnitReader::new(elf, *header, 0, 0)?;
+    for (part, header) in object.units() {
+        let (reader, unit) = UnitReader::new(object, part, *header, (0, 0))?;
         let mut cursor = reader.entries();
         while !cursor.is_empty() {
             let Some(abbreviation) = reader.kind(&mut cursor)? else {
@@ -81,15 +82,15 @@ fn functions(
             // Others of that name are local to another unit.
             let own = found.name.filter(|_| found.external);
             if let Some(name) = found.linkage_name.or(own) {
-                name_function(elf, &unit, name, found.declared, (wanted, &mut *places));
+                name_function(object, &unit, name, found.declared, (wanted, &mut *places));
             }
         }
     }
     Ok(())
 }
 
-fn name_function(
-    elf: &Elf<'_>,
+fn name_function<'a>(
+    object: &'a Object<'a>,
     unit: &Unit<'_>,
     name: &str,
     declared: Declared,
@@ -97,6 +98,6 @@ fn name_function(
 ) {
     let missing = wanted.iter().zip(places).filter(|(_, p)| p.is_none());
     for (_, place) in missing.filter(|(of, _)| of.name == name) {
-        *place = lines::place(elf, unit, declared);
+        *place = lines::place(object.elf(unit.line_part), unit, declared);
     }
 }

@@ -49,8 +49,9 @@ pub struct Field {
 /// As [`crate::compare`].
 pub fn layouts(side: &Side<'_>) -> Result<Vec<Layout>, Error> {
     let sides = std::slice::from_ref(side);
-    let elves = read::elves(sides)?;
-    let graph = read::everything(&elves)?;
+    let files = read::files(sides)?;
+    let objects = read::objects(&files)?;
+    let graph = read::everything(&objects)?;
     let mut computed = Layouts::new(&graph);
     let mut result = Vec::new();
     for id in (0..graph.types.len() as u32).map(TypeId) {

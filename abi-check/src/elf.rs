@@ -18,10 +18,10 @@ use object::read::{Object, ObjectSection};
 use object::{File, ObjectKind};
 
 use crate::error::Error;
+use crate::headers::{self, Headers};
 use crate::input::{Location, ObjectFile};
 use crate::machine::{Apply, Machine};
 use crate::relocation::{Relocation, Relocations, Tables, number};
-use crate::unit::{self, Headers};
 
 /// No compressed debug section of a compiler comes near this ratio; a header that claims more is damaged.
 const MAX_COMPRESSION: u64 = 1 << 12;
@@ -46,6 +46,25 @@ impl Section<'_> {
             ..Section::default()
         }
     }
+
+    /// The same bytes, without relocations.
+    pub(crate) fn view(&self) -> Section<'_> {
+        Section {
+            name: self.name,
+            bytes: Cow::Borrowed(&self.bytes),
+            relocations: Relocations::default(),
+            index: self.index,
+        }
+    }
+}
+
+/// Which of a file's debug sections are read: split DWARF has a second set, in the same file or in one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// What linkers keep.
+    Own,
+    /// What `-gsplit-dwarf` takes out of the link: sections that are called `….dwo`.
+    Split,
 }
 
 /// A section of units.
@@ -55,7 +74,7 @@ pub(crate) struct UnitSection<'a> {
     pub(crate) section: Section<'a>,
     /// Number of its first byte.
     pub(crate) origin: u32,
-    /// Whether it is `.debug_types` of DWARF 4.
+    /// Whether it is `.debug_types` of DWARF 4, in this file or a split one.
     pub(crate) types: bool,
 }
 
@@ -97,7 +116,17 @@ pub(crate) struct Elf<'a> {
     /// `.debug_addr`.
     pub(crate) addr: Section<'a>,
     /// `.debug_line`.
-    line: Section<'a>,
+    pub(crate) line: Section<'a>,
+    /// `.debug_cu_index` of a package of split files.
+    pub(crate) unit_index: Section<'a>,
+    /// `.debug_tu_index` of a package of split files.
+    pub(crate) type_index: Section<'a>,
+    /// Whether the file has the split [`Half`] as well.
+    pub(crate) has_split: bool,
+    /// Whether it may say that parts of it are in a supplementary file.
+    pub(crate) has_link: bool,
+    /// Number of the first byte of units.
+    pub(crate) origin: u64,
     /// The same with its relocations applied.
     relocated_line: OnceLock<Vec<u8>>,
 }
@@ -114,9 +143,22 @@ const NAMES: [&str; 8] = [
     ".debug_line",
 ];
 
+/// The same of split DWARF.
+const SPLIT_NAMES: [&str; 9] = [
+    ".debug_info.dwo",
+    ".debug_types.dwo",
+    ".debug_abbrev.dwo",
+    ".debug_str.dwo",
+    ".debug_line_str.dwo",
+    ".debug_str_offsets.dwo",
+    ".debug_line.dwo",
+    ".debug_cu_index",
+    ".debug_tu_index",
+];
+
 impl<'a> Elf<'a> {
-    /// Reads the debug sections of `object`.
-    pub(crate) fn read(object: &'a ObjectFile<'_>) -> Result<Elf<'a>, Error> {
+    /// Reads one half of the debug sections of `object`.
+    pub(crate) fn read(object: &'a ObjectFile<'_>, half: Half) -> Result<Elf<'a>, Error> {
         let file = object.name.as_str();
         let fail = |what| {
             move |source| Error::Elf {
@@ -150,14 +192,23 @@ impl<'a> Elf<'a> {
             str_offsets: Section::named(".debug_str_offsets"),
             addr: Section::named(".debug_addr"),
             line: Section::named(".debug_line"),
+            unit_index: Section::named(".debug_cu_index"),
+            type_index: Section::named(".debug_tu_index"),
+            has_split: false,
+            has_link: false,
+            origin: 0,
             relocated_line: OnceLock::new(),
         };
-        let mut sections = elf.sections(&parsed)?;
+        let mut sections = elf.sections(&parsed, half)?;
         if elf.relocatable {
             let wanted = |index| sections.iter().any(|section| section.index == index);
             let mut tables = Tables::read(&parsed, &wanted).map_err(fail("relocations"))?;
             for section in &mut sections {
                 section.relocations = tables.take(section.index);
+                if half == Half::Split && !section.relocations.is_empty() {
+                    let expected = "none, as no linker reads it";
+                    return Err(elf.unexpected(section.name, "relocations", expected));
+                }
                 if !tables.take(section.index).is_empty() {
                     let expected = "one table for a section";
                     return Err(elf.unexpected(section.name, "relocations", expected));
@@ -168,21 +219,56 @@ impl<'a> Elf<'a> {
         for section in sections {
             elf.keep(section)?;
         }
-        elf.headers = unit::headers(&elf)?;
+        if elf.unit_index.bytes.is_empty() {
+            elf.headers = headers::headers(&elf)?;
+        }
         Ok(elf)
     }
 
+    /// The same sections without relocations, and no units yet, which are numbered from `origin`.
+    pub(crate) fn view(&self, origin: u64) -> Elf<'_> {
+        Elf {
+            file: self.file,
+            machine: self.machine,
+            e_machine: self.e_machine,
+            endian: self.endian,
+            relocatable: self.relocatable,
+            tables: None,
+            units: Vec::new(),
+            headers: Headers::default(),
+            abbrev: self.abbrev.view(),
+            str: self.str.view(),
+            line_str: self.line_str.view(),
+            str_offsets: self.str_offsets.view(),
+            addr: self.addr.view(),
+            line: self.line.view(),
+            unit_index: self.unit_index.view(),
+            type_index: self.type_index.view(),
+            has_split: false,
+            has_link: false,
+            origin,
+            relocated_line: OnceLock::new(),
+        }
+    }
+
     /// All sections that are read, in the order of the file.
-    fn sections(&self, parsed: &File<'a>) -> Result<Vec<Section<'a>>, Error> {
+    fn sections(&mut self, parsed: &File<'a>, half: Half) -> Result<Vec<Section<'a>>, Error> {
+        let names = match half {
+            Half::Own => &NAMES[..],
+            Half::Split => &SPLIT_NAMES[..],
+        };
         let mut result = Vec::new();
         for section in parsed.sections() {
             let Ok(bytes) = section.name_bytes() else {
                 continue;
             };
             if !bytes.starts_with(b".debug_") && !bytes.starts_with(b".zdebug_") {
+                self.has_link |= bytes == b".gnu_debugaltlink";
                 continue;
             }
-            let name = NAMES.iter().find(|name| {
+            self.has_link |= bytes == b".debug_sup";
+            self.has_split |= bytes.ends_with(b".dwo");
+            let name = names.iter().find(|name| {
                 bytes == name.as_bytes() || bytes.strip_prefix(b".z") == Some(&name.as_bytes()[1..])
             });
             if let Some(name) = name {
@@ -218,13 +304,15 @@ impl<'a> Elf<'a> {
 
     /// Puts a section where it belongs. Of those that exist once, the first one counts.
     fn keep(&mut self, section: Section<'a>) -> Result<(), Error> {
-        let slot = match section.name {
+        let slot = match section.name.strip_suffix(".dwo").unwrap_or(section.name) {
             ".debug_info" | ".debug_types" => return self.keep_units(section),
             ".debug_abbrev" => &mut self.abbrev,
             ".debug_str" => &mut self.str,
             ".debug_line_str" => &mut self.line_str,
             ".debug_str_offsets" => &mut self.str_offsets,
             ".debug_addr" => &mut self.addr,
+            ".debug_cu_index" => &mut self.unit_index,
+            ".debug_tu_index" => &mut self.type_index,
             _ => &mut self.line,
         };
         if slot.index == 0 {
@@ -233,10 +321,16 @@ impl<'a> Elf<'a> {
         Ok(())
     }
 
-    fn keep_units(&mut self, section: Section<'a>) -> Result<(), Error> {
-        let origin = self.units.last().map_or(0, |before| {
+    /// Number after that of the last byte of units.
+    pub(crate) fn end(&self) -> u64 {
+        self.units.last().map_or(self.origin, |before| {
             u64::from(before.origin) + before.section.bytes.len() as u64
-        });
+        })
+    }
+
+    /// Adds a section of units.
+    pub(crate) fn keep_units(&mut self, section: Section<'a>) -> Result<(), Error> {
+        let origin = self.end();
         if origin + section.bytes.len() as u64 >= u64::from(u32::MAX) {
             return Err(Error::TooLarge {
                 what: format!("{}: bytes of .debug_info", self.file),
@@ -244,14 +338,15 @@ impl<'a> Elf<'a> {
             });
         }
         self.units.push(UnitSection {
-            types: section.name == ".debug_types",
+            types: section.name.starts_with(".debug_types"),
             section,
             origin: origin as u32,
         });
         Ok(())
     }
 
-    fn unexpected(
+    /// An error about a section as a whole.
+    pub(crate) fn unexpected(
         &self,
         section: &'static str,
         what: &'static str,

@@ -130,3 +130,81 @@ impl Error {
         }
     }
 }
+
+/// Why a file that was found where an object's debug information should be is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongFile {
+    /// Another content.
+    #[error("its CRC-32 is {found:#010x}, expected {expected:#010x}")]
+    Sum {
+        /// The sum in `.gnu_debuglink`.
+        expected: u32,
+        /// That of the file.
+        found: u32,
+    },
+    /// Another build, or none that is told.
+    #[error("its build id is {}, expected {}", hexadecimal(found.as_deref()), hexadecimal(Some(expected)))]
+    Id {
+        /// What the object says.
+        expected: Vec<u8>,
+        /// What the file says.
+        found: Option<Vec<u8>>,
+    },
+    /// Other units.
+    #[error("it has {}, expected unit {expected:#018x}", units(found))]
+    Unit {
+        /// What the skeleton says.
+        expected: u64,
+        /// The units that are in the file.
+        found: Vec<u64>,
+    },
+    /// No debug information either.
+    #[error("it has no debug information")]
+    Stripped,
+}
+
+fn hexadecimal(id: Option<&[u8]>) -> String {
+    match id {
+        Some(id) => id.iter().map(|byte| format!("{byte:02x}")).collect(),
+        None => "missing".to_owned(),
+    }
+}
+
+fn units(ids: &[u64]) -> String {
+    match ids {
+        [] => "no units".to_owned(),
+        [id] => format!("unit {id:#018x}"),
+        ids => format!("{} other units", ids.len()),
+    }
+}
+
+/// What is said of files that hold debug information of an object, where they are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum NotUsed {
+    /// It belongs to something else.
+    #[error("{path}: is not used for {file}: {why}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// The object.
+        file: String,
+        /// What is wrong with it.
+        why: WrongFile,
+    },
+    /// It is damaged, or of another format.
+    #[error("{source}: is not used for {file}")]
+    Unreadable {
+        /// The object.
+        file: String,
+        /// The reason, with the name of the file.
+        source: Error,
+    },
+    /// It is nowhere.
+    #[error("{file}: its debug information is in another file, which is not at {}", places.join(", "))]
+    Missing {
+        /// The object.
+        file: String,
+        /// Where it was looked for.
+        places: Vec<String>,
+    },
+}

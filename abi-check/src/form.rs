@@ -36,8 +36,8 @@ pub(crate) enum Value<'a> {
     LineStr(u64),
     /// Index in `.debug_str_offsets`.
     StrIndex(u64),
-    /// A string in a supplementary file.
-    StrElsewhere,
+    /// Offset of a string in a supplementary file.
+    StrElsewhere(u64),
     /// A block of bytes.
     Block(&'a [u8]),
     /// A location expression.
@@ -48,8 +48,8 @@ pub(crate) enum Value<'a> {
     Reference(u64),
     /// A type unit.
     Signature(u64),
-    /// An entry of a supplementary file.
-    ReferenceElsewhere,
+    /// An entry of a supplementary file, from the start of its `.debug_info`.
+    ReferenceElsewhere(u64),
     /// Offset in a section that the attribute names.
     SectionOffset(u64),
     /// Anything else.
@@ -172,12 +172,11 @@ pub(crate) fn read<'a>(
             return read(cursor, form, implicit, encoding);
         }
         dw::DW_FORM_strp_sup | dw::DW_FORM_GNU_strp_alt => {
-            cursor.skip(offset_size)?;
-            Value::StrElsewhere
+            Value::StrElsewhere(cursor.number(offset_size)?)
         }
         dw::DW_FORM_ref_sup4 | dw::DW_FORM_ref_sup8 | dw::DW_FORM_GNU_ref_alt => {
-            skip(cursor, form, encoding)?;
-            Value::ReferenceElsewhere
+            let width = size(form, encoding).unwrap_or(offset_size);
+            Value::ReferenceElsewhere(cursor.number(width)?)
         }
         _ => {
             skip(cursor, form, encoding)?;

@@ -10,7 +10,8 @@
 //! | phase | file | makes |
 //! | --- | --- | --- |
 //! | read | `archive`, `elf`, `relocation`, `machine` | sections; relocations are looked up where a value is read |
-//! | find | `unit`, `abbreviation`, `cursor`, `index`, `origins`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
+//! | join | `object`, `package`, `supplement` | what several files hold of one object |
+//! | find | `headers`, `unit`, `abbreviation`, `cursor`, `index`, `origins`, `candidates`, `location` | where the types and statics of each unit are; those that are selected |
 //! | load | `load`, `types`, `shape`, `attributes`, `form`, `definitions` | the types that the selected statics lead to, and no others |
 //! | share | `share`, `across`, `alike`, `fingerprint`, `hash`, `model` | equal types of a side's units as one, all in one graph |
 //! | pair | `roots`, `producer`, `pairing`, `matching` | roots that belong together |
@@ -18,7 +19,7 @@
 //! | explain | `explain`, `covered`, `code`, `ways`, `collected`, `lints`, `table`, `lines` | findings: root causes first, what follows from them folded |
 //! | render | `render`, `kinds` | the text, and the formats for tools |
 //!
-//! `read` goes through the first four for a batch of units at a time, in parallel: what a unit shares with those before it
+//! `read` goes through the first five for a batch of units at a time, in parallel: what a unit shares with those before it
 //! is forgotten at once, so that memory holds the files and what differs between units.
 //!
 //! Besides a comparison, `dump` lists the layouts of a side, and `declarations` finds symbols in the source.
@@ -42,12 +43,15 @@ mod declarations;
 mod definitions;
 mod dump;
 mod elf;
+#[cfg(feature = "command")]
+mod elsewhere;
 mod error;
 mod explain;
 mod fingerprint;
 mod form;
 mod glob;
 mod hash;
+mod headers;
 mod index;
 mod input;
 mod kinds;
@@ -61,7 +65,9 @@ mod machine;
 mod matching;
 mod model;
 mod names;
+mod object;
 mod origins;
+mod package;
 mod pairing;
 mod producer;
 mod read;
@@ -71,6 +77,7 @@ mod report;
 mod roots;
 mod shape;
 mod share;
+mod supplement;
 mod table;
 mod types;
 mod unit;
@@ -83,7 +90,9 @@ use std::collections::BTreeSet;
 pub use archive::objects;
 pub use declarations::{Definition, declarations};
 pub use dump::{Field, Layout, VariantLayout, layouts};
-pub use error::Error;
+#[cfg(feature = "command")]
+pub use elsewhere::{Elsewhere, elsewhere, split_ids};
+pub use error::{Error, NotUsed, WrongFile};
 pub use glob::Glob;
 pub use input::{CodePointers, Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use kinds::KindEntry;
@@ -122,8 +131,9 @@ pub fn compare<'a>(
 /// # Errors
 /// As [`compare`].
 pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<Report, Error> {
-    let elves = read::elves(sides)?;
-    let graph = read::selected(&elves, selection)?;
+    let files = read::files(sides)?;
+    let objects = read::objects(&files)?;
+    let graph = read::selected(&objects, selection)?;
     let roots = roots::by_side(&graph, sides.len());
     let mut collected = collected::Collected::new(selection.code_pointers);
     let mut types = BTreeSet::new();
@@ -143,7 +153,7 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     let code_pointers = collected.code_pointers();
     let met = collected.take_lints();
     let (mut findings, unproved) = collected.finish(&graph);
-    lints::add(&elves, selection.lints, met, &mut findings)?;
+    lints::add(&objects, selection.lints, met, &mut findings)?;
     Ok(Report {
         sides: sides.iter().map(|side| side.name.clone()).collect(),
         findings,

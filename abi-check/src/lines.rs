@@ -16,11 +16,11 @@ impl Graph<'_> {
     /// The place that `DW_AT_decl_file` and `DW_AT_decl_line` of an entry name.
     pub(crate) fn place(&self, unit: UnitId, declared: Declared) -> Option<Place> {
         let unit = self.unit(unit);
-        place(self.elf(unit), unit, declared)
+        place(self.object(unit).elf(unit.line_part), unit, declared)
     }
 }
 
-/// The same for an entry of `unit`, whose object is `elf`.
+/// The same for an entry of `unit`, whose line table is in `elf`.
 pub(crate) fn place(elf: &Elf<'_>, unit: &Unit<'_>, declared: Declared) -> Option<Place> {
     if declared.line == 0 {
         return None;

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::elf::Elf;
 use crate::error::Error;
 use crate::glob::Glob;
+use crate::object::Object;
 use crate::read;
 use crate::report::{Finding, Kind, Note, Reached, SideView};
 
@@ -37,14 +37,14 @@ impl Lint {
     }
 
     /// What values mean on a side, if that is known.
-    fn meaning(&self, elves: &[Vec<Elf<'_>>], side: usize) -> Result<Option<&str>, Error> {
+    fn meaning(&self, objects: &[Vec<Object<'_>>], side: usize) -> Result<Option<&str>, Error> {
         let fits = |name: &str| self.by_type.iter().position(|(glob, _)| glob.matches(name));
         if !self.by_type.is_empty()
-            && let Some(at) = read::first_type(elves, side, &fits)?
+            && let Some(at) = read::first_type(objects, side, &fits)?
         {
             return Ok(Some(&self.by_type[at].1));
         }
-        let machine = machine(&elves[side]);
+        let machine = machine(&objects[side]);
         let by_machine = self.by_machine.get(machine);
         Ok(by_machine
             .or_else(|| self.by_machine.get("*"))
@@ -54,7 +54,7 @@ impl Lint {
 
 /// Adds what lints say of the types that they are about.
 pub(crate) fn add(
-    elves: &[Vec<Elf<'_>>],
+    objects: &[Vec<Object<'_>>],
     lints: &[Lint],
     met: BTreeMap<(String, usize), Vec<Reached>>,
     findings: &mut Vec<Finding>,
@@ -76,7 +76,7 @@ pub(crate) fn add(
             continue;
         }
         if let std::collections::btree_map::Entry::Vacant(slot) = views.entry(index) {
-            slot.insert(differing(elves, lint)?);
+            slot.insert(differing(objects, lint)?);
         }
         if let Some(Some(sides)) = views.get(&index) {
             findings.push(Finding {
@@ -98,9 +98,9 @@ pub(crate) fn add(
 }
 
 /// The meaning on each side, unless it is the same everywhere.
-fn differing(elves: &[Vec<Elf<'_>>], lint: &Lint) -> Result<Option<Vec<SideView>>, Error> {
-    let machines: Vec<&str> = elves.iter().map(|side| machine(side)).collect();
-    let meanings = (0..elves.len()).map(|side| lint.meaning(elves, side));
+fn differing(objects: &[Vec<Object<'_>>], lint: &Lint) -> Result<Option<Vec<SideView>>, Error> {
+    let machines: Vec<&str> = objects.iter().map(|side| machine(side)).collect();
+    let meanings = (0..objects.len()).map(|side| lint.meaning(objects, side));
     let meanings: Vec<Option<&str>> = meanings.collect::<Result<_, Error>>()?;
     let depends = !lint.by_type.is_empty() || !lint.by_machine.is_empty();
     let is_same = match meanings.contains(&None) {
@@ -120,6 +120,6 @@ fn differing(elves: &[Vec<Elf<'_>>], lint: &Lint) -> Result<Option<Vec<SideView>
     Ok(Some(views.map(view).collect()))
 }
 
-fn machine(side: &[Elf<'_>]) -> &'static str {
-    side.first().map_or("", |elf| elf.machine.name)
+fn machine(side: &[Object<'_>]) -> &'static str {
+    side.first().map_or("", |object| object.own().machine.name)
 }

@@ -10,9 +10,10 @@ use std::cell::Cell;
 
 use gimli::{Expression, Operation};
 
-use crate::elf::Section;
+use crate::elf::{Elf, Section};
 use crate::error::Error;
 use crate::input::Location;
+use crate::object::Object;
 use crate::unit::{Slice, UnitReader};
 
 /// Where a variable is.
@@ -61,7 +62,7 @@ impl UnitReader<'_> {
             match operation {
                 Operation::Address { .. } if address.is_none() => {
                     let at = self.expression_offset(expression).saturating_add(at + 1);
-                    address = self.address(&self.units.section, at)?;
+                    address = self.address(self.elf, &self.units.section, at)?;
                 }
                 Operation::AddressIndex { index } if address.is_none() => {
                     address = Some(self.indexed(index)?)
@@ -88,8 +89,12 @@ impl UnitReader<'_> {
     }
 
     /// What the address that is written at `offset` refers to; `None` if there is none.
-    fn address(&self, section: &Section<'_>, offset: u64) -> Result<Option<Address>, Error> {
-        let elf = self.elf;
+    fn address(
+        &self,
+        elf: &Elf<'_>,
+        section: &Section<'_>,
+        offset: u64,
+    ) -> Result<Option<Address>, Error> {
         let size = self.header.encoding.address_size;
         let last = Cell::new(0);
         let word = elf.word(section, offset, size.into(), &last)?;
@@ -97,12 +102,16 @@ impl UnitReader<'_> {
     }
 
     fn indexed(&self, index: gimli::DebugAddrIndex<usize>) -> Result<Address, Error> {
-        let elf = self.elf;
+        if self.header.is_split && self.header.skeleton_index.is_none() {
+            // The addresses are with the skeleton.
+            return Ok(Address::Unknown);
+        }
+        let elf = self.object.map_or(self.elf, Object::own);
         let size = u64::from(self.header.encoding.address_size);
         let offset = (index.0 as u64)
             .saturating_mul(size)
             .saturating_add(self.addr_base);
-        self.address(&elf.addr, offset)?
+        self.address(elf, &elf.addr, offset)?
             .ok_or_else(|| Error::Dwarf {
                 file: elf.file.to_owned(),
                 section: elf.addr.name,
@@ -119,7 +128,7 @@ impl UnitReader<'_> {
         let highest = u64::MAX >> (64 - bits);
         match place {
             Some(location) => Address::At(location),
-            None if self.elf.relocatable => Address::Unknown,
+            None if self.object.map_or(self.elf, Object::own).relocatable => Address::Unknown,
             None if value == 0 || value >= highest - 1 => Address::Dead,
             None => Address::At(Location::Address(value)),
         }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod companions;
 mod config;
 mod sections;
 mod suppress;
@@ -13,8 +14,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use abi_check::{Error, Look, Severity, Side, Verdict};
+use abi_check::{Error, Look, Severity, Verdict};
 use clap::{Parser, ValueEnum};
+use companions::Inputs;
 use config::Config;
 use wanted::{Wanted, Wanting};
 
@@ -41,6 +43,9 @@ struct Arguments {
     /// How messages call the files, in their order, instead of by their paths.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
+    /// Folder with debug information that is apart from the files, laid out as /usr/lib/debug is.
+    #[arg(long = "debug-directory", value_name = "DIR")]
+    debug_directories: Vec<PathBuf>,
     #[command(flatten)]
     wanted: Wanted,
     /// Succeed if nothing differs, even if something could not be compared.
@@ -144,25 +149,12 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let mut config = Config::find(arguments.config.as_deref())?;
     let lints = config.lints();
     let options = arguments.wanted.or(&mut config);
-    let name = |path: &PathBuf| path.display().to_string();
-    let mut contents = Vec::new();
-    for path in &arguments.files {
-        contents.push(std::fs::read(path).map_err(|source| Error::Io {
-            file: name(path),
-            source,
-        })?);
+    let inputs = Inputs::read(&arguments.files, &arguments.debug_directories)?;
+    // They explain errors that follow from them.
+    for problem in inputs.problems() {
+        eprintln!("warning: {problem}");
     }
-    let mut sides = Vec::new();
-    for (at, (path, data)) in arguments.files.iter().zip(&contents).enumerate() {
-        sides.push(Side {
-            name: arguments
-                .names
-                .get(at)
-                .cloned()
-                .unwrap_or_else(|| name(path)),
-            objects: abi_check::objects(&name(path), data)?,
-        });
-    }
+    let sides = inputs.sides(&arguments.names)?;
     let wanted = Wanting::new(&options, &lints, &sides)?;
     let mut report = wanted.compare(&sides)?;
     let hidden = wanted.hide_one_sided(&mut report);

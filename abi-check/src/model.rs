@@ -14,6 +14,7 @@ use gimli::{DwAte, DwEnd};
 
 use crate::elf::Elf;
 use crate::input::Location;
+use crate::object::{Object, PartId};
 use crate::report::RootKind;
 
 /// A type of any unit of any side.
@@ -316,6 +317,14 @@ pub(crate) struct Unit<'a> {
     pub(crate) skeleton: bool,
     /// `DW_AT_dwo_name`: the file that the types are in.
     pub(crate) dwo_name: &'a str,
+    /// What a split unit or its skeleton is called by.
+    pub(crate) id: Option<u64>,
+    /// Whether it is not a compilation but what several have in common.
+    pub(crate) is_partial: bool,
+    /// Which of the object's files it is in.
+    pub(crate) part: PartId,
+    /// Which of them its line table is in.
+    pub(crate) line_part: PartId,
     /// Whether it is not a compilation but one type, which compilations share.
     pub(crate) is_type_unit: bool,
 }
@@ -323,8 +332,8 @@ pub(crate) struct Unit<'a> {
 /// Types and statics of all sides, as far as they are needed. Equal types of one side's units are one.
 #[derive(Debug, Default)]
 pub(crate) struct Graph<'a> {
-    /// The objects' sections, by side and object.
-    pub(crate) elves: &'a [Vec<Elf<'a>>],
+    /// The objects, by side.
+    pub(crate) objects: &'a [Vec<Object<'a>>],
     /// Units in the order of sides, objects and offsets.
     pub(crate) units: Vec<Unit<'a>>,
     /// Types in the order in which they were found to be needed.
@@ -352,8 +361,13 @@ impl<'a> Graph<'a> {
     }
 
     /// The object of a unit.
-    pub(crate) fn elf(&self, unit: &Unit<'_>) -> &Elf<'a> {
-        &self.elves[unit.side][unit.object]
+    pub(crate) fn object(&self, unit: &Unit<'_>) -> &'a Object<'a> {
+        &self.objects[unit.side][unit.object]
+    }
+
+    /// The sections of a unit.
+    pub(crate) fn elf(&self, unit: &Unit<'_>) -> &'a Elf<'a> {
+        self.object(unit).elf(unit.part)
     }
 
     /// The type at `offset` in the object of `from`.

@@ -8,15 +8,15 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
-use crate::elf::Elf;
 use crate::error::Error;
 use crate::index::{FoundStatic, Index, LocalScope};
 use crate::model::DieOffset;
+use crate::object::PartId;
 use crate::unit::UnitReader;
 
-/// The units that one unit refers to, by the index of their header.
+/// The units that one unit refers to, by where they are.
 #[derive(Default)]
-pub(crate) struct Origins<'a>(FxHashMap<usize, (UnitReader<'a>, Index<'a>)>);
+pub(crate) struct Origins<'a>(FxHashMap<(PartId, usize, u32), (UnitReader<'a>, Index<'a>)>);
 
 impl<'a> Origins<'a> {
     /// Takes what a definition that `from` reads lacks from its declaration, if that is in another unit of the file.
@@ -29,15 +29,17 @@ impl<'a> Origins<'a> {
         let Some(origin) = found.attributes.origin.filter(elsewhere) else {
             return Ok(found);
         };
-        let elf = from.elf;
-        let Some(unit) = unit_of(elf, origin) else {
+        let Some(object) = from.object else {
             return Ok(found);
         };
-        let (reader, index) = match self.0.entry(unit) {
+        let Some((part, header)) = object.unit_at(origin) else {
+            return Ok(found);
+        };
+        let (reader, index) = match self.0.entry((part, header.section, header.start)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 // Of its side and object nothing is asked here.
-                let (reader, _) = UnitReader::new(elf, elf.headers.all[unit], 0, 0)?;
+                let (reader, _) = UnitReader::new(object, part, *header, (0, 0))?;
                 let (index, _) = Index::scan(&reader, true)?;
                 new.insert((reader, index))
             }
@@ -57,15 +59,4 @@ impl<'a> Origins<'a> {
         found.scope_elsewhere = names;
         Ok(found)
     }
-}
-
-/// Index of the header of the unit that an entry is in.
-fn unit_of(elf: &Elf<'_>, offset: DieOffset) -> Option<usize> {
-    let number = |section: usize, at: u32| u64::from(elf.units[section].origin) + u64::from(at);
-    let headers = &elf.headers.all;
-    let offset = u64::from(offset.0);
-    let after = headers.partition_point(|header| number(header.section, header.start) <= offset);
-    let unit = after.checked_sub(1)?;
-    let header = headers.get(unit)?;
-    (offset < number(header.section, header.end)).then_some(unit)
 }

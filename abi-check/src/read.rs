@@ -14,54 +14,58 @@ use rustc_hash::FxHashSet;
 use crate::across;
 use crate::candidates;
 use crate::definitions::Definitions;
-use crate::elf::Elf;
 use crate::error::Error;
 use crate::hash::Hash;
+use crate::headers::Header;
 use crate::index::Index;
 use crate::input::{Selection, Side, StaticRef, TypeRef};
 use crate::load::{Loaded, Loader, Request};
 use crate::model::{DieOffset, Graph, Level, Static, Unit, UnitId, unit_at};
+use crate::object::{self, File, Object, PartId};
 use crate::report::RootKind;
 use crate::share::{self, Types};
-use crate::unit::{Header, UnitReader};
+use crate::unit::UnitReader;
 
 /// Bytes of units that are loaded at the same time, for each thread: types of so much may be held twice.
 const BATCH: u64 = 1 << 20;
 /// After so many rounds, a unit that is still asked for is loaded as a whole. No compiler needs as many.
 const MAX_ROUNDS: usize = 16;
 
-/// Debug sections of every object, by side.
-pub(crate) fn elves<'a>(sides: &'a [Side<'_>]) -> Result<Vec<Vec<Elf<'a>>>, Error> {
-    let read: Vec<Vec<Result<Elf<'a>, Error>>> = sides
-        .par_iter()
-        .map(|side| side.objects.par_iter().map(Elf::read).collect())
-        .collect();
+/// Debug sections of every file, by side.
+pub(crate) fn files<'a>(sides: &'a [Side<'_>]) -> Result<Vec<Vec<File<'a>>>, Error> {
+    let of_side = |side: &'a Side<'_>| side.objects.par_iter().map(File::read).collect();
+    let read: Vec<Vec<Result<File<'a>, Error>>> = sides.par_iter().map(of_side).collect();
     read.into_iter()
         .map(|side| side.into_iter().collect())
         .collect()
 }
 
+/// Every object with what other files of its side have of it.
+pub(crate) fn objects<'a>(files: &'a [Vec<File<'a>>]) -> Result<Vec<Vec<Object<'a>>>, Error> {
+    files.iter().map(|side| object::of_side(side)).collect()
+}
+
 /// The statics and types that are selected, and the types that they lead to.
 pub(crate) fn selected<'a>(
-    elves: &'a [Vec<Elf<'a>>],
+    objects: &'a [Vec<Object<'a>>],
     selection: Selection<'_>,
 ) -> Result<Graph<'a>, Error> {
-    Reader::new(elves).read(&Wanted::Selected(selection))
+    Reader::new(objects).read(&Wanted::Selected(selection))
 }
 
 /// All types.
-pub(crate) fn everything<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error> {
-    Reader::new(elves).read(&Wanted::AllTypes)
+pub(crate) fn everything<'a>(objects: &'a [Vec<Object<'a>>]) -> Result<Graph<'a>, Error> {
+    Reader::new(objects).read(&Wanted::AllTypes)
 }
 
 /// All statics, without types.
-pub(crate) fn statics<'a>(elves: &'a [Vec<Elf<'a>>]) -> Result<Graph<'a>, Error> {
-    Reader::new(elves).read(&Wanted::AllStatics)
+pub(crate) fn statics<'a>(objects: &'a [Vec<Object<'a>>]) -> Result<Graph<'a>, Error> {
+    Reader::new(objects).read(&Wanted::AllStatics)
 }
 
 /// What `take` gives for the types of the first unit of a side for which it gives something; later ones need not be read.
 pub(crate) fn first_type<R: Ord + Send>(
-    elves: &[Vec<Elf<'_>>],
+    objects: &[Vec<Object<'_>>],
     side: usize,
     take: &(dyn Fn(&str) -> Option<R> + Sync),
 ) -> Result<Option<R>, Error> {
@@ -71,11 +75,11 @@ pub(crate) fn first_type<R: Ord + Send>(
         let types = candidates::types(&reader, &unit, &index)?;
         Ok(types.iter().filter_map(|ty| take(&ty.root.name)).min())
     };
-    let sources = Reader::new(elves).sources;
+    let sources = Reader::new(objects).sources;
     let found = sources
         .par_iter()
         .with_max_len(1)
-        .filter(|source| source.side == side)
+        .filter(|source| source.indexes.0 == side)
         .map(of_unit)
         .find_first(|found| !matches!(found, Ok(None)));
     found.unwrap_or(Ok(None))
@@ -90,21 +94,25 @@ enum Wanted<'s> {
 /// One unit, before it is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'a> {
-    elf: &'a Elf<'a>,
-    side: usize,
-    object: usize,
+    object: &'a Object<'a>,
+    part: PartId,
     header: Header,
+    /// Side and object.
+    indexes: (usize, usize),
 }
 
 impl<'a> Source<'a> {
     /// A reader of it, and what it says of itself.
     pub(crate) fn open(&self) -> Result<(UnitReader<'a>, Unit<'a>), Error> {
-        UnitReader::new(self.elf, self.header, self.side, self.object)
+        UnitReader::new(self.object, self.part, self.header, self.indexes)
     }
 
     /// Its side and its bytes.
     fn size(&self) -> (usize, u64) {
-        (self.side, u64::from(self.header.end - self.header.start))
+        (
+            self.indexes.0,
+            u64::from(self.header.end - self.header.start),
+        )
     }
 }
 
@@ -113,7 +121,7 @@ type First<'a> = (Unit<'a>, Vec<Static<'a>>, Loaded<'a>);
 
 /// All units, while rounds go on.
 struct Reader<'a> {
-    elves: &'a [Vec<Elf<'a>>],
+    objects: &'a [Vec<Object<'a>>],
     sources: Vec<Source<'a>>,
     units: Vec<Unit<'a>>,
     statics: Vec<Static<'a>>,
@@ -125,24 +133,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(elves: &'a [Vec<Elf<'a>>]) -> Reader<'a> {
+    fn new(objects: &'a [Vec<Object<'a>>]) -> Reader<'a> {
         let mut sources = Vec::new();
-        for (side, objects) in elves.iter().enumerate() {
-            for (object, elf) in objects.iter().enumerate() {
-                sources.extend(elf.headers.all.iter().map(|header| Source {
-                    elf,
-                    side,
+        for (side, of_side) in objects.iter().enumerate() {
+            for (index, object) in of_side.iter().enumerate() {
+                sources.extend(object.units().map(|(part, header)| Source {
                     object,
+                    part,
                     header: *header,
+                    indexes: (side, index),
                 }));
             }
         }
         Reader {
-            elves,
+            objects,
             sources,
             units: Vec::new(),
             statics: Vec::new(),
-            types: Types::new(elves.len()),
+            types: Types::new(objects.len()),
             outside: Vec::new(),
             declared: Vec::new(),
         }
@@ -175,7 +183,7 @@ impl<'a> Reader<'a> {
             ..
         } = self.types;
         let mut graph = Graph {
-            elves: self.elves,
+            objects: self.objects,
             units: self.units,
             types: all,
             statics: self.statics,

@@ -89,11 +89,13 @@ pub(crate) fn whole_sides(graph: &Graph<'_>, sides: usize, to: &mut Collected) {
         let units = || graph.units.iter().filter(move |unit| unit.side == side);
         for unit in units().filter(|unit| unit.skeleton) {
             let reason = Reason::Unreadable("split debug information in another file");
-            let file = match unit.dwo_name {
-                "" => "a .dwo file",
-                name => name,
+            let file = match (unit.directory, unit.dwo_name) {
+                (_, "") => "a .dwo file".to_owned(),
+                ("", name) => name.to_owned(),
+                (_, name) if name.starts_with('/') => name.to_owned(),
+                (directory, name) => format!("{}/{name}", directory.trim_end_matches('/')),
             };
-            to.unproved(reason, file.to_owned(), vec![side], Vec::new());
+            to.unproved(reason, file, vec![side], Vec::new());
         }
         if units().all(|unit| !unit.has_types) {
             to.unproved(Reason::NoTypes, "types".to_owned(), vec![side], Vec::new());
@@ -122,11 +124,9 @@ pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
     let mut result = Vec::new();
     for side in 0..sides {
         let mut count: BTreeMap<(&str, Vec<String>), usize> = BTreeMap::new();
-        for unit in graph
-            .units
-            .iter()
-            .filter(|unit| unit.side == side && unit.has_types && !unit.is_type_unit)
-        {
+        for unit in graph.units.iter().filter(|unit| {
+            unit.side == side && unit.has_types && !unit.is_type_unit && !unit.is_partial
+        }) {
             *count.entry(producer::split(unit.producer)).or_default() += 1;
         }
         let of_side = count.into_iter().map(|((text, flags), units)| Producer {

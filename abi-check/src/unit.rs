@@ -1,18 +1,19 @@
-//! Units: their headers, their own entries, and how the entries in them are read.
+//! Units: their own entries, and how the entries in them are read.
 //!
 //! Invariant: what a [`UnitReader`] reads ends at the end of its unit.
 
 use std::cell::Cell;
 
-use gimli::{EndianSlice, RunTimeEndian, UnitType, constants as dw};
-use rustc_hash::FxHashMap;
+use gimli::{EndianSlice, RunTimeEndian, constants as dw};
 
 use crate::abbreviation::{Abbreviation, Abbreviations};
 use crate::cursor::Cursor;
 use crate::elf::{Elf, UnitSection};
 use crate::error::Error;
 use crate::form::{self, Encoding, Value};
+use crate::headers::Header;
 use crate::model::{DieOffset, Unit};
+use crate::object::{Object, PartId, Skeleton};
 
 /// Types nested in types deeper than this, on the average of a unit's bytes, are refused: no source is like that.
 const MAX_NESTING: u64 = 128;
@@ -20,121 +21,58 @@ const MAX_NESTING: u64 = 128;
 /// How gimli reads sections.
 pub(crate) type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
-/// Where a unit is and how it is encoded. Offsets are those in its section.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Header {
-    /// Index of the section among those of units.
-    pub(crate) section: usize,
-    /// Its first byte.
-    pub(crate) start: u32,
-    /// The byte after its last.
-    pub(crate) end: u32,
-    /// Its own entry.
-    root: u32,
-    /// Offset of its abbreviations.
-    abbreviations: u64,
-    /// For gimli.
-    pub(crate) encoding: gimli::Encoding,
-    /// Whether its types are in another file.
-    skeleton: bool,
-    /// Whether it holds one type that others refer to by its signature.
-    pub(crate) is_type_unit: bool,
+/// What the units of a split file are called by, in their order; `None` for those of one type.
+pub(crate) fn split_ids(elf: &Elf<'_>) -> Result<Vec<Option<u64>>, Error> {
+    let id = |header: &Header| match header.id {
+        _ if header.is_type_unit => Ok(None),
+        Some(id) => Ok(Some(id)),
+        None => Ok(UnitReader::bare(elf, *header)?.unit()?.id),
+    };
+    elf.headers.all.iter().map(id).collect()
 }
 
-/// The units of an object.
-#[derive(Debug, Default)]
-pub(crate) struct Headers {
-    /// Their headers, in order.
-    pub(crate) all: Vec<Header>,
-    /// Types by signature.
-    pub(crate) signatures: FxHashMap<u64, DieOffset>,
-}
-
-/// Reads all headers of an object.
-pub(crate) fn headers(elf: &Elf<'_>) -> Result<Headers, Error> {
-    let mut result = Headers::default();
-    for (index, units) in elf.units.iter().enumerate() {
-        let mut next = 0u64;
-        let fail = |next, source| Error::Dwarf {
-            file: elf.file.to_owned(),
-            section: units.section.name,
-            offset: next,
-            what: "a unit header",
-            source,
-        };
-        let slice = Slice::new(&units.section.bytes, elf.endian);
-        let mut info = gimli::DebugInfo::from(slice).units();
-        let mut types = gimli::DebugTypes::from(slice).units();
-        loop {
-            let header = if units.types {
-                types.next()
-            } else {
-                info.next()
-            };
-            let Some(header) = header.map_err(|source| fail(next, source))? else {
-                break;
-            };
-            let start = next;
-            next = next.saturating_add(header.length_including_self() as u64);
-            result.add(elf, (index, units), &header, start)?;
-        }
+/// What a unit calls its split unit by, if it is a skeleton.
+pub(crate) fn skeleton<'a>(
+    elf: &'a Elf<'a>,
+    header: &Header,
+) -> Result<Option<(u64, UnitReader<'a>, Unit<'a>)>, Error> {
+    let is_old = header.encoding.version < 5 && !header.is_type_unit;
+    let is_skeleton = header.skeleton || is_old && names_split_file(elf, header)?;
+    if !is_skeleton {
+        return Ok(None);
     }
-    Ok(result)
+    let mut reader = UnitReader::bare(elf, *header)?;
+    let unit = reader.unit()?;
+    Ok(unit.id.map(|id| (id, reader, unit)))
 }
 
-impl Headers {
-    fn add(
-        &mut self,
-        elf: &Elf<'_>,
-        (index, units): (usize, &UnitSection<'_>),
-        header: &gimli::UnitHeader<Slice<'_>>,
-        start: u64,
-    ) -> Result<(), Error> {
-        // The sections of units are known to be smaller than 4 GiB.
-        let end = start.saturating_add(header.length_including_self() as u64) as u32;
-        let root = start.saturating_add(header.root_offset().0 as u64) as u32;
-        let encoding = header.encoding();
-        let width = encoding.format.word_size();
-        let version_at = start + if width == 8 { 12 } else { 4 };
-        let at = version_at + if encoding.version >= 5 { 4 } else { 2 };
-        let last = Cell::new(0);
-        let word = elf.word(&units.section, at, width.into(), &last)?;
-        let signature = match header.type_() {
-            UnitType::Type {
-                type_signature,
-                type_offset,
-            }
-            | UnitType::SplitType {
-                type_signature,
-                type_offset,
-            } => Some((type_signature.0, type_offset.0 as u64)),
-            _ => None,
-        };
-        if let Some((signature, offset)) = signature {
-            let offset = (u64::from(units.origin) + start).saturating_add(offset);
-            if let Ok(offset) = u32::try_from(offset) {
-                let types = &mut self.signatures;
-                types.entry(signature).or_insert(DieOffset(offset));
-            }
-        }
-        self.all.push(Header {
-            section: index,
-            start: start as u32,
-            end,
-            root,
-            abbreviations: word.map_or(u64::MAX, |word| word.value),
-            encoding,
-            skeleton: matches!(header.type_(), UnitType::Skeleton(_)),
-            is_type_unit: signature.is_some(),
-        });
-        Ok(())
+/// Whether a unit before DWARF 5 is a skeleton. Of its abbreviations, those up to that of its own entry are read.
+fn names_split_file(elf: &Elf<'_>, header: &Header) -> Result<bool, Error> {
+    let section = &elf.units[header.section].section;
+    let fail = |source| Error::Dwarf {
+        file: elf.file.to_owned(),
+        section: elf.abbrev.name,
+        offset: header.abbreviations,
+        what: "abbreviations",
+        source,
+    };
+    let mut root = Cursor::new(&section.bytes, header.root as usize, elf.endian);
+    if root.is_empty() {
+        return Ok(false);
     }
+    let code = root.uleb().map_err(fail)?;
+    let at = usize::try_from(header.abbreviations).unwrap_or(usize::MAX);
+    let mut cursor = Cursor::new(&elf.abbrev.bytes, at, elf.endian);
+    let has = Abbreviations::has(&mut cursor, code, dw::DW_AT_GNU_dwo_name);
+    has.map_err(fail)
 }
 
 /// Reads the entries of one unit.
 pub(crate) struct UnitReader<'a> {
-    /// The object.
+    /// The sections that the unit refers to.
     pub(crate) elf: &'a Elf<'a>,
+    /// The object that the unit is part of, unless only the unit's own entry is read.
+    pub(crate) object: Option<&'a Object<'a>>,
     /// The section that the unit is in.
     pub(crate) units: &'a UnitSection<'a>,
     /// The unit's header.
@@ -153,13 +91,74 @@ pub(crate) struct UnitReader<'a> {
 }
 
 impl<'a> UnitReader<'a> {
-    /// A reader of a unit, and what the unit says of itself: first the bases that its other attributes depend on.
+    /// A reader of a unit, and what the unit says of itself.
     pub(crate) fn new(
-        elf: &'a Elf<'a>,
+        object: &'a Object<'a>,
+        part: PartId,
         header: Header,
-        side: usize,
-        object: usize,
+        indexes: (usize, usize),
     ) -> Result<(UnitReader<'a>, Unit<'a>), Error> {
+        let mut reader = UnitReader::bare(object.elf(part), header)?;
+        reader.object = Some(object);
+        let mut unit = reader.unit()?;
+        (unit.side, unit.object) = indexes;
+        (unit.part, unit.line_part) = (part, part);
+        unit.skeleton &= !header.is_split && !object.is_met(unit.start);
+        if let Some(skeleton) = reader.skeleton() {
+            reader.addr_base = skeleton.addr_base;
+            if unit.directory.is_empty() {
+                unit.directory = skeleton.directory;
+            }
+            if unit.line_table.is_none() {
+                (unit.line_table, unit.line_part) = (skeleton.line_table, PartId::default());
+            }
+        }
+        if unit.is_partial
+            && let Some((part, header)) = object.importer(reader.number(header.start.into()))
+        {
+            let mut importer = UnitReader::bare(object.elf(part), *header)?;
+            importer.object = Some(object);
+            let importer = importer.unit()?;
+            unit.producer = importer.producer;
+            unit.is_rust = importer.is_rust;
+        }
+        Ok((reader, unit))
+    }
+
+    /// A reader of a unit of an object, where nothing is asked of its own entry.
+    pub(crate) fn open(
+        object: &'a Object<'a>,
+        part: PartId,
+        header: Header,
+    ) -> Result<UnitReader<'a>, Error> {
+        let mut reader = UnitReader::bare(object.elf(part), header)?;
+        reader.object = Some(object);
+        Ok(reader)
+    }
+
+    /// What the unit's own entry says; first the bases that its other attributes depend on.
+    fn unit(&mut self) -> Result<Unit<'a>, Error> {
+        let header = self.header;
+        let mut unit = Unit {
+            start: self.number(header.start.into()).0,
+            end: self.number(header.end.into()).0,
+            address_size: header.encoding.address_size,
+            skeleton: header.skeleton,
+            id: header.id,
+            is_type_unit: header.is_type_unit,
+            ..Unit::default()
+        };
+        self.root(&mut unit)?;
+        Ok(unit)
+    }
+
+    /// The skeleton of a split unit.
+    fn skeleton(&self) -> Option<&'a Skeleton<'a>> {
+        self.object?.skeleton(self.header.skeleton_index?)
+    }
+
+    /// A reader of a unit of which nothing is known but the file that it is in.
+    fn bare(elf: &'a Elf<'a>, header: Header) -> Result<UnitReader<'a>, Error> {
         let encoding = Encoding {
             version: header.encoding.version,
             address_size: header.encoding.address_size,
@@ -168,12 +167,18 @@ impl<'a> UnitReader<'a> {
         let at = usize::try_from(header.abbreviations).unwrap_or(usize::MAX);
         let mut cursor = Cursor::new(&elf.abbrev.bytes, at, elf.endian);
         let abbreviations = Abbreviations::read(&mut cursor, encoding);
-        let mut reader = UnitReader {
+        // The base of a split unit is the start of the table, behind its header.
+        let str_offsets_base = match header.is_split && encoding.version >= 5 {
+            true => 2 * u64::from(encoding.offset_size),
+            false => 0,
+        };
+        Ok(UnitReader {
             elf,
+            object: None,
             units: &elf.units[header.section],
             header,
             encoding,
-            str_offsets_base: 0,
+            str_offsets_base,
             addr_base: 0,
             last: Cell::new(0),
             skipped: Cell::new(0),
@@ -184,19 +189,7 @@ impl<'a> UnitReader<'a> {
                 what: "abbreviations",
                 source,
             })?,
-        };
-        let mut unit = Unit {
-            side,
-            object,
-            start: reader.number(header.start.into()).0,
-            end: reader.number(header.end.into()).0,
-            address_size: header.encoding.address_size,
-            skeleton: header.skeleton,
-            is_type_unit: header.is_type_unit,
-            ..Unit::default()
-        };
-        reader.root(&mut unit)?;
-        Ok((reader, unit))
+        })
     }
 
     /// The number of the byte at `at` of the unit's section.
@@ -319,12 +312,8 @@ impl<'a> UnitReader<'a> {
             return Ok(());
         }
         if let Some(abbreviation) = self.kind(&mut cursor)? {
-            for spec in &abbreviation.specs {
-                let from = cursor.at();
-                let value = form::read(&mut cursor, spec.form, spec.implicit, self.encoding)
-                    .map_err(|source| self.malformed(from, "an attribute", source))?;
-                values.push((spec.name, from, cursor.at(), value));
-            }
+            unit.is_partial = abbreviation.tag == dw::DW_TAG_partial_unit;
+            values = self.values(&mut cursor, abbreviation)?;
         }
         for (name, from, to, value) in &values {
             let base = match (*name, value) {
@@ -359,10 +348,31 @@ impl<'a> UnitReader<'a> {
                     unit.skeleton = true;
                     unit.dwo_name = text()?;
                 }
+                dw::DW_AT_GNU_dwo_id => {
+                    if let Value::Unsigned(id) = value {
+                        unit.id = Some(*id);
+                    }
+                }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The attributes of the entry whose kind was just read, and where each is written.
+    pub(crate) fn values(
+        &self,
+        cursor: &mut Cursor<'a>,
+        abbreviation: &Abbreviation,
+    ) -> Result<Vec<(dw::DwAt, u64, u64, Value<'a>)>, Error> {
+        let mut values = Vec::new();
+        for spec in &abbreviation.specs {
+            let from = cursor.at();
+            let value = form::read(cursor, spec.form, spec.implicit, self.encoding)
+                .map_err(|source| self.malformed(from, "an attribute", source))?;
+            values.push((spec.name, from, cursor.at(), value));
+        }
+        Ok(values)
     }
 
     /// An offset of another section, which is written in `from..to` as `value`.
