@@ -126,6 +126,11 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         }
     }
 
+    /// For each pair, whether a root that was chosen reaches it.
+    pub(crate) fn reaches(&self) -> Vec<bool> {
+        self.ways.iter().map(|ways| !ways.is_empty()).collect()
+    }
+
     /// Types of the first side that were compared, by name, and what lints are about them.
     pub(crate) fn compared(&self, to: &mut BTreeSet<String>, lints: &[Lint], all: &mut Collected) {
         for (index, (pair, ways)) in self.walk.pairs.iter().zip(&self.ways).enumerate() {

@@ -22,7 +22,8 @@
 //! `read` goes through the first five for a batch of units at a time, in parallel: what a unit shares with those before it
 //! is forgotten at once, so that memory holds the files and what differs between units.
 //!
-//! Besides a comparison, `dump` lists the layouts of a side, and `declarations` finds symbols in the source.
+//! Where asked to, `proved` with `nameable` says what was proved of which type. Besides a comparison, `dump` lists the
+//! layouts of a side, and `declarations` finds symbols in the source.
 //!
 //! Invariants: no input makes it panic or loop, the result is a pure function of the input (no hash or thread order in
 //! it), and nothing is compared by name alone: a name selects a partner, the layouts decide.
@@ -64,12 +65,14 @@ mod location;
 mod machine;
 mod matching;
 mod model;
+mod nameable;
 mod names;
 mod object;
 mod origins;
 mod package;
 mod pairing;
 mod producer;
+mod proved;
 mod read;
 mod relocation;
 mod render;
@@ -97,6 +100,8 @@ pub use glob::Glob;
 pub use input::{CodePointers, Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
 pub use kinds::KindEntry;
 pub use lints::Lint;
+pub use nameable::{Access, Language};
+pub use proved::{Proved, ProvedEnumerator, ProvedField, ProvedType, TypeForm};
 pub use render::Look;
 pub use report::{
     Cell, FieldRow, FieldTable, Finding, Issue, Kind, Note, Place, Producer, Reached, Reason,
@@ -131,6 +136,25 @@ pub fn compare<'a>(
 /// # Errors
 /// As [`compare`].
 pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<Report, Error> {
+    comparison(sides, selection, false).map(|(report, _)| report)
+}
+
+/// As [`compare_selected`], and says what it proved of the types that it met.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_proved(
+    sides: &[Side<'_>],
+    selection: Selection<'_>,
+) -> Result<(Report, Proved), Error> {
+    comparison(sides, selection, true)
+}
+
+fn comparison(
+    sides: &[Side<'_>],
+    selection: Selection<'_>,
+    wants_proved: bool,
+) -> Result<(Report, Proved), Error> {
     let files = read::files(sides)?;
     let objects = read::objects(&files)?;
     let graph = read::selected(&objects, selection)?;
@@ -138,13 +162,18 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     let mut collected = collected::Collected::new(selection.code_pointers);
     let mut types = BTreeSet::new();
     let mut paired = Vec::new();
+    let mut verdicts = wants_proved.then(proved::Verdicts::default);
     for side in 1..sides.len() {
         let pairing = pairing::pair(&graph, &roots[0], &roots[side]);
         let mut walk = walk::Walk::new(&graph);
         let matching = matching::match_groups(&graph, &mut walk, &pairing.groups)?;
         let explain = explain::Explain::new(&walk, &matching.roots, [0, side]);
         explain.compared(&mut types, selection.lints, &mut collected);
+        let reaches = verdicts.as_ref().map(|_| explain.reaches());
         explain.collect(&mut collected);
+        if let Some((verdicts, reaches)) = verdicts.as_mut().zip(reaches) {
+            verdicts.add(&mut walk, &reaches, side);
+        }
         roots::undecided(&graph, &matching, [0, side], &mut collected);
         paired.push((pairing, matching));
     }
@@ -154,7 +183,11 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
     let met = collected.take_lints();
     let (mut findings, unproved) = collected.finish(&graph);
     lints::add(&objects, selection.lints, met, &mut findings)?;
-    Ok(Report {
+    let proved = match verdicts {
+        Some(verdicts) => verdicts.finish(&graph, sides.len(), &findings)?,
+        None => Proved::default(),
+    };
+    let report = Report {
         sides: sides.iter().map(|side| side.name.clone()).collect(),
         findings,
         unproved,
@@ -162,5 +195,6 @@ pub fn compare_selected(sides: &[Side<'_>], selection: Selection<'_>) -> Result<
         compared_types: types.len(),
         code_pointers,
         producers: roots::producers(&graph, sides.len()),
-    })
+    };
+    Ok((report, proved))
 }

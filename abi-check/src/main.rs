@@ -6,6 +6,7 @@
 mod commands;
 mod companions;
 mod config;
+mod emit;
 mod sections;
 mod suppress;
 mod wanted;
@@ -18,6 +19,7 @@ use abi_check::{Error, Look, Severity, Verdict};
 use clap::{Parser, ValueEnum};
 use companions::Inputs;
 use config::Config;
+use emit::Emitting;
 use wanted::{Wanted, Wanting};
 
 /// Prove that data is laid out alike in compilations for several CPUs.
@@ -48,6 +50,8 @@ struct Arguments {
     debug_directories: Vec<PathBuf>,
     #[command(flatten)]
     wanted: Wanted,
+    #[command(flatten)]
+    emitting: Emitting,
     /// Succeed if nothing differs, even if something could not be compared.
     #[arg(long)]
     allow_unproved: bool,
@@ -156,7 +160,12 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     }
     let sides = inputs.sides(&arguments.names)?;
     let wanted = Wanting::new(&options, &lints, &sides)?;
-    let mut report = wanted.compare(&sides)?;
+    let emitting = arguments.emitting.is_wanted();
+    let (mut report, proved) = wanted.compare(&sides, emitting)?;
+    let files = match emitting {
+        true => arguments.emitting.make(&report, &proved)?,
+        false => emit::Pending::default(),
+    };
     let hidden = wanted.hide_one_sided(&mut report);
     let void = suppress::apply(&config, &mut report);
 
@@ -189,6 +198,8 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     // Beside a document for tools, there is no place for notes but here.
     eprint!("{notes}");
     print(text.as_bytes())?;
+    // Last, so that no file is new where the command fails.
+    files.publish()?;
     let denied = (arguments.deny_warnings || config.deny_warnings)
         && report.number_of(Severity::Warning) > 0;
     let allow_unproved = arguments.allow_unproved || config.allow_unproved;

@@ -281,7 +281,7 @@ fn qualified(scopes: &[Scope<'_>], scope: ScopeId, name: &str) -> String {
 }
 
 /// Names of a scope and those around it, innermost first.
-fn enclosing<'s, 'a>(
+pub(crate) fn enclosing<'s, 'a>(
     scopes: &'s [Scope<'a>],
     mut scope: ScopeId,
 ) -> impl Iterator<Item = &'a str> + use<'s, 'a> {

@@ -6,7 +6,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use abi_check::{
-    CodePointers, Error, Glob, Lint, Reason, Report, RootKind, Selection, Side, StaticRef, TypeRef,
+    CodePointers, Error, Glob, Lint, Proved, Reason, Report, RootKind, Selection, Side, StaticRef,
+    TypeRef,
 };
 
 use crate::config::Config;
@@ -135,7 +136,13 @@ impl<'a> Wanting<'a> {
     }
 
     /// Compares; if there is nothing in common to start from and nothing was asked for, all types.
-    pub(crate) fn compare(&self, sides: &[Side<'_>]) -> Result<Report, Error> {
+    ///
+    /// What is proved of types is told only if it is wanted.
+    pub(crate) fn compare(
+        &self,
+        sides: &[Side<'_>],
+        proved: bool,
+    ) -> Result<(Report, Proved), Error> {
         let statics = |found: &StaticRef<'_>| self.takes_static(found);
         let types = |found: &TypeRef<'_>| self.takes_type(found);
         let compare = |with_types: bool| {
@@ -145,17 +152,22 @@ impl<'a> Wanting<'a> {
                 code_pointers: self.code_pointers(),
                 lints: self.lints,
             };
-            abi_check::compare_selected(sides, selection)
+            match proved {
+                true => abi_check::compare_proved(sides, selection),
+                false => Ok((
+                    abi_check::compare_selected(sides, selection)?,
+                    Proved::default(),
+                )),
+            }
         };
-        let report = compare(self.options.all || !self.types.is_empty())?;
-        if report.compared_roots > 0 || self.names_something() || self.options.all {
-            return Ok(report);
+        let result = compare(self.options.all || !self.types.is_empty())?;
+        if result.0.compared_roots > 0 || self.names_something() || self.options.all {
+            return Ok(result);
         }
         let of_types = compare(true)?;
-        Ok(if of_types.compared_roots > 0 {
-            of_types
-        } else {
-            report
+        Ok(match of_types.0.compared_roots > 0 {
+            true => of_types,
+            false => result,
         })
     }
 
