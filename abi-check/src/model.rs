@@ -319,6 +319,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) dwo_name: &'a str,
     /// What a split unit or its skeleton is called by.
     pub(crate) id: Option<u64>,
+    /// Whether `dwz` moved parts of it to other units.
+    pub(crate) imports: bool,
     /// Whether it is not a compilation but what several have in common.
     pub(crate) is_partial: bool,
     /// Which of the object's files it is in.

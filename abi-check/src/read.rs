@@ -296,7 +296,7 @@ fn first<'a>(
 ) -> Result<First<'a>, Error> {
     let (reader, mut unit) = source.open()?;
     let index = Index::read(&reader, !matches!(wanted, Wanted::AllTypes))?;
-    unit.has_types = !index.types.is_empty();
+    unit.has_types = !index.types.is_empty() || unit.imports;
     let mut statics = Vec::new();
     if let Wanted::Selected(Selection {
         types: Some(select),

@@ -121,6 +121,9 @@ impl<'a> UnitReader<'a> {
             let importer = importer.unit()?;
             unit.producer = importer.producer;
             unit.is_rust = importer.is_rust;
+            if unit.directory.is_empty() {
+                unit.directory = importer.directory;
+            }
         }
         Ok((reader, unit))
     }
@@ -314,6 +317,10 @@ impl<'a> UnitReader<'a> {
         if let Some(abbreviation) = self.kind(&mut cursor)? {
             unit.is_partial = abbreviation.tag == dw::DW_TAG_partial_unit;
             values = self.values(&mut cursor, abbreviation)?;
+            if abbreviation.has_children && !cursor.is_empty() {
+                let first = self.kind(&mut cursor)?;
+                unit.imports = first.is_some_and(|entry| entry.tag == dw::DW_TAG_imported_unit);
+            }
         }
         for (name, from, to, value) in &values {
             let base = match (*name, value) {

@@ -3,11 +3,12 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use abi_check::Definition;
+use abi_check::{Definition, ObjectFile, Side};
 use support::objects::{RISCV64, Target, X86_64, object};
-use support::{Scratch, gcc, rustc, sides};
+use support::{Scratch, cc, gcc, rustc, sides};
 
 /// More than any small object takes, even on a loaded machine without optimization.
 const SLOW: Duration = Duration::from_secs(20);
@@ -42,6 +43,116 @@ fn survives(name: &str, original: &[u8], mutant: &[u8]) {
     });
     let _ = abi_check::declarations(&sides[0].objects[0], &wanted);
     assert!(start.elapsed() < SLOW, "{name} took {:?}", start.elapsed());
+}
+
+/// A side whose debug information is in several files.
+struct Apart {
+    name: &'static str,
+    files: Vec<Vec<u8>>,
+}
+
+/// Objects with split units in files, in packages and in themselves, and what `dwz` moved.
+fn apart(scratch: &Scratch) -> Vec<Apart> {
+    let source = "struct s { int a : 3; struct s *next; union { char c[4]; float f; } u; } x;
+        enum e { A, B } y; int main() { static struct s local; return local.a; }";
+    let read = |name: &str| std::fs::read(scratch.path().join(name)).expect("a file");
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(scratch.path())
+            .output()
+            .unwrap_or_else(|error| panic!("{program} does not run: {error}"));
+        assert!(output.status.success(), "{program}: {output:?}");
+    };
+    let mut result = Vec::new();
+    for (name, version) in [
+        ("split, DWARF 4", "-gdwarf-4"),
+        ("split, DWARF 5", "-gdwarf-5"),
+    ] {
+        let flags = [version, "-gsplit-dwarf", "-fdebug-types-section"];
+        let object = cc(
+            "g++",
+            scratch,
+            "split",
+            source,
+            &[&flags[..], &["-xc++"]].concat(),
+        );
+        run("llvm-dwp", &["-o", "split.dwp", "split.dwo"]);
+        for other in ["split.dwo", "split.dwp"] {
+            result.push(Apart {
+                name,
+                files: vec![object.clone(), read(other)],
+            });
+        }
+    }
+    result.push(Apart {
+        name: "single",
+        files: vec![cc(
+            "clang",
+            scratch,
+            "single",
+            source,
+            &["-gsplit-dwarf=single"],
+        )],
+    });
+    let members: String = (0..40).map(|at| format!("long member_{at};")).collect();
+    let large = format!("struct large {{ {members} }} large; {source}");
+    std::fs::write(scratch.path().join("large.c"), large).expect("can be written");
+    for (name, options) in [("dwz", &["-m"][..]), ("dwz, standard", &["-5", "-m"])] {
+        for program in ["a", "b"] {
+            run("gcc", &["-g", "large.c", "-o", program]);
+        }
+        run("dwz", &[options, &["common", "a", "b"]].concat());
+        result.push(Apart {
+            name,
+            files: vec![read("a"), read("common")],
+        });
+    }
+    result
+}
+
+fn side_of(files: &[Vec<u8>]) -> Side<'_> {
+    let object = |data| ObjectFile {
+        name: "file".to_owned(),
+        data,
+    };
+    Side {
+        name: "side".to_owned(),
+        objects: files.iter().map(|data| object(data)).collect(),
+    }
+}
+
+#[test]
+fn damage_in_any_of_the_files_of_a_side_is_survived() {
+    let scratch = Scratch::new("apart");
+    for Apart { name, files } in apart(&scratch) {
+        let original = [side_of(&files), side_of(&files)];
+        let report = abi_check::compare(&original, &|_| true).expect("the originals are whole");
+        assert!(report.compared_roots > 0, "{name}: {report}");
+        for at in 0..files.len() {
+            let places = interesting(&files[at]);
+            for seed in 1..=400u64 {
+                let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                let mut mutant = files.clone();
+                for _ in 0..=random.below(3) {
+                    let place = places[random.below(places.len())];
+                    mutant[at][place] = match random.below(2) {
+                        0 => mutant[at][place] ^ (1 << random.below(8)),
+                        _ => random.next() as u8,
+                    };
+                }
+                let start = Instant::now();
+                let sides = [side_of(&files), side_of(&mutant)];
+                let _ = abi_check::compare(&sides, &|_| true);
+                let _ = abi_check::layouts(&sides[1]);
+                for object in &sides[1].objects {
+                    let _ = abi_check::elsewhere(object);
+                    let _ = abi_check::split_ids(object);
+                }
+                assert!(start.elapsed() < SLOW, "{name}, file {at}, seed {seed}");
+            }
+        }
+    }
 }
 
 fn inputs(scratch: &Scratch) -> Vec<(&'static str, Vec<u8>)> {
@@ -87,7 +198,7 @@ fn interesting(data: &[u8]) -> Vec<usize> {
     let file = object::File::parse(data).expect("the original can be read");
     let ranges = file
         .sections()
-        .filter(|section| section.name().is_ok_and(|name| name.contains(".debug_")));
+        .filter(|section| section.name().is_ok_and(|name| name.contains("debug")));
     let mut all: Vec<usize> = ranges
         .filter_map(|section| section.file_range())
         .flat_map(|(start, size)| start as usize..(start + size) as usize)

@@ -138,6 +138,8 @@ const TEST_PROGRAMS: &[(&str, &[&str])] = &[
     ("s390x-linux-gnu-gcc", &["gcc-s390x-linux-gnu"]),
     ("clang", &["clang"]),
     ("dwz", &["dwz"]),
+    ("dwp", &["binutils"]),
+    ("llvm-dwp", &["llvm"]),
     ("g++", &["g++"]),
 ];
 
