@@ -18,7 +18,8 @@ pub struct ObjectFile<'a> {
 pub struct Side<'a> {
     /// Name of the ISA, or of the file.
     pub name: String,
-    /// Its object files, in link order.
+    /// Its object files, in link order; behind them, files that hold parts of their debug information, such as `.dwo` and
+    /// `.dwp` files: ids in them say to which they belong.
     pub objects: Vec<ObjectFile<'a>>,
 }
 
