@@ -104,8 +104,8 @@ pub use nameable::{Access, Language};
 pub use proved::{Proved, ProvedEnumerator, ProvedField, ProvedType, TypeForm};
 pub use render::Look;
 pub use report::{
-    Cell, FieldRow, FieldTable, Finding, Issue, Kind, Note, Place, Producer, Reached, Reason,
-    Report, RootKind, Severity, SideView, Suppressed, Unproved, Verdict,
+    Cell, CrateRoot, FieldRow, FieldTable, Finding, Issue, Kind, Note, Place, Producer, Reached,
+    Reason, Report, RootKind, Severity, SideView, Suppressed, Unproved, Verdict,
 };
 
 /// Compares the types of the statics and vtables for which `select` is true, over all sides.
@@ -195,6 +195,7 @@ fn comparison(
         compared_types: types.len(),
         code_pointers,
         producers: roots::producers(&graph, sides.len()),
+        crates: roots::crates(&graph),
     };
     Ok((report, proved))
 }

@@ -28,6 +28,7 @@ pub(crate) fn place(elf: &Elf<'_>, unit: &Unit<'_>, declared: Declared) -> Optio
     Some(Place {
         file: file_name(elf, unit, declared.file)?,
         line: declared.line.into(),
+        is_found_by_name: false,
     })
 }
 

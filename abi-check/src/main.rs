@@ -3,6 +3,7 @@
 //! It adds to the library what belongs to files and exit statuses; what is compared, `wanted` says.
 #![forbid(unsafe_code)]
 
+mod by_name;
 mod commands;
 mod companions;
 mod config;
@@ -167,6 +168,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         false => emit::Pending::default(),
     };
     let hidden = wanted.hide_one_sided(&mut report);
+    by_name::add(&mut report);
     let void = suppress::apply(&config, &mut report);
 
     let mut notes = String::new();

@@ -22,6 +22,8 @@ pub struct Report {
     pub code_pointers: usize,
     /// Compilers, per side.
     pub producers: Vec<Producer>,
+    /// Rust crates, per side.
+    pub crates: Vec<CrateRoot>,
 }
 
 /// The answer in one word.
@@ -280,11 +282,17 @@ pub struct Place {
     pub file: String,
     /// Line, from 1.
     pub line: u64,
+    /// Whether the debug information does not tell and the source was searched for the name.
+    pub is_found_by_name: bool,
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        let how = match self.is_found_by_name {
+            true => " (found by name)",
+            false => "",
+        };
+        write!(f, "{}:{}{how}", self.file, self.line)
     }
 }
 
@@ -389,4 +397,17 @@ pub struct Producer {
     pub flags: Vec<String>,
     /// Number of its units.
     pub units: usize,
+}
+
+/// A Rust crate that units of a side are of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CrateRoot {
+    /// Index in [`Report::sides`].
+    pub side: usize,
+    /// Its name.
+    pub name: String,
+    /// Its root file, as the compiler was given it.
+    pub file: String,
+    /// The folder that the compiler ran in.
+    pub directory: String,
 }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::collected::Collected;
 use crate::matching::Matching;
-use crate::model::{Graph, Static};
+use crate::model::{Graph, Static, Unit};
 use crate::names;
 use crate::pairing::{Pairing, StaticId};
 use crate::producer;
-use crate::report::{Producer, Reason};
+use crate::report::{CrateRoot, Producer, Reason};
 
 /// The selected statics of each side.
 pub(crate) fn by_side(graph: &Graph<'_>, sides: usize) -> Vec<Vec<StaticId>> {
@@ -138,4 +138,20 @@ pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
         result.extend(of_side);
     }
     result
+}
+
+/// Rust crates of each side; rustc names a unit by the crate's root file, the crate and the number of the unit.
+pub(crate) fn crates(graph: &Graph<'_>) -> Vec<CrateRoot> {
+    let of = |unit: &Unit<'_>| {
+        let (file, name) = unit.name.rsplit_once("/@/")?;
+        Some(CrateRoot {
+            side: unit.side,
+            name: name.split('.').next()?.to_owned(),
+            file: file.to_owned(),
+            directory: unit.directory.to_owned(),
+        })
+    };
+    let units = graph.units.iter().filter(|unit| unit.is_rust);
+    let all: BTreeSet<CrateRoot> = units.filter_map(of).collect();
+    all.into_iter().collect()
 }

@@ -90,6 +90,8 @@ struct ViewEntry<'r> {
     side: usize,
     file: Option<&'r str>,
     line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found_by: Option<&'static str>,
     text: &'r str,
 }
 
@@ -209,6 +211,10 @@ impl Report {
             side: view.side,
             file: view.place.as_ref().map(|place| place.file.as_str()),
             line: view.place.as_ref().map(|place| place.line),
+            found_by: match &view.place {
+                Some(place) if place.is_found_by_name => Some("name"),
+                _ => None,
+            },
             text: &view.text,
         });
         FindingEntry {
