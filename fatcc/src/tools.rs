@@ -141,6 +141,7 @@ const TEST_PROGRAMS: &[(&str, &[&str])] = &[
     ("dwp", &["binutils"]),
     ("llvm-dwp", &["llvm"]),
     ("g++", &["g++"]),
+    ("riscv64-linux-gnu-g++", &["g++-riscv64-linux-gnu"]),
 ];
 
 /// All tools, in the order in which they are needed.

@@ -7,6 +7,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod compile;
+mod core_library;
+
+use compile::{compile, run};
 use serde::Deserialize;
 use testsuite::workspace;
 
@@ -28,7 +32,7 @@ struct Case {
     /// All that is unproved: `REASON SUBJECT`.
     #[serde(default)]
     unproved: Vec<String>,
-    /// With `-DTWIN` everything is equal.
+    /// With `-DTWIN`, in Rust `--cfg=twin`, everything is equal.
     #[serde(default)]
     twin: bool,
 }
@@ -39,28 +43,6 @@ struct Judged {
     status: i32,
     findings: Vec<String>,
     unproved: Vec<String>,
-}
-
-/// The compiler of a target and its flags.
-fn compiler(target: &str) -> Result<(&'static str, &'static [&'static str]), String> {
-    Ok(match target {
-        "x86_64" => ("x86_64-linux-gnu-gcc", &[]),
-        "i686" => ("i686-linux-gnu-gcc", &[]),
-        "aarch64" => ("aarch64-linux-gnu-gcc", &[]),
-        "arm" => ("arm-linux-gnueabihf-gcc", &[]),
-        "riscv64" => ("riscv64-linux-gnu-gcc", &[]),
-        "riscv32" => ("riscv64-linux-gnu-gcc", &["-march=rv32imac", "-mabi=ilp32"]),
-        "s390x" => ("s390x-linux-gnu-gcc", &[]),
-        "powerpc64" => ("powerpc64-linux-gnu-gcc", &[]),
-        _ => return Err(format!("no target is called {target}")),
-    })
-}
-
-fn run(command: &mut Command) -> Result<std::process::Output, String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command
-        .output()
-        .map_err(|error| format!("{program}: {error}"))
 }
 
 /// The command, built as users build it.
@@ -101,23 +83,25 @@ impl Case {
         Ok(case)
     }
 
-    fn judge(&self, judge: &Path, source: &Path, twin: bool) -> Result<Judged, String> {
+    fn judge(&self, judge: &Path, from: &Path, twin: bool) -> Result<Judged, String> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
         let mut command = Command::new(judge);
         command.arg("--format=json");
-        for (side, target) in self.targets.iter().enumerate() {
-            let (program, flags) = compiler(target)?;
+        let side = &|(side, target): (usize, &String)| {
             let object = folder.path().join(format!("{side}.o"));
-            let mut gcc = Command::new(program);
-            gcc.args(["-g", "-c", "-ffreestanding", "-o"]).arg(&object);
-            gcc.args(flags)
-                .args(self.flags.get(side).into_iter().flatten());
-            gcc.args(twin.then_some("-DTWIN")).arg(source);
-            let output = run(&mut gcc)?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-            }
-            command.arg(object);
+            let flags = self.flags.get(side).map_or(&[][..], Vec::as_slice);
+            compile(from, target, flags, twin, &object).map(|()| object)
+        };
+        let objects: Vec<Result<PathBuf, String>> = std::thread::scope(|scope| {
+            let sides = self.targets.iter().enumerate();
+            let running: Vec<_> = sides.map(|each| scope.spawn(move || side(each))).collect();
+            let ended = running.into_iter().map(|thread| thread.join());
+            ended
+                .map(|result| result.unwrap_or_else(|_| Err("a thread panicked".to_owned())))
+                .collect()
+        });
+        for object in objects {
+            command.arg(object?);
         }
         let output = run(&mut command)?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
@@ -145,20 +129,19 @@ impl Case {
 
 fn check(judge: &Path, folder: &Path) -> Result<(), String> {
     let case = Case::read(folder)?;
-    let source = folder.join("source.c");
     let expected = Judged {
         status: case.status,
         findings: case.findings.clone(),
         unproved: case.unproved.clone(),
     };
-    let found = case.judge(judge, &source, false)?;
+    let found = case.judge(judge, folder, false)?;
     if found != expected {
         return Err(format!("expected {expected:?}\n     found {found:?}"));
     }
     if !case.twin {
         return Ok(());
     }
-    let found = case.judge(judge, &source, true)?;
+    let found = case.judge(judge, folder, true)?;
     // Warnings, of types that have different names, leave it equal.
     match found.status == 0 && found.unproved.is_empty() {
         true => Ok(()),

@@ -1,0 +1,15 @@
+#![no_std]
+use core::pin::pin;
+use core::task::{Context, Poll};
+pub fn poll(context: &mut Context<'_>) -> Poll<u32> {
+    let task: core::pin::Pin<&mut dyn Future<Output = u32>> = pin!(task(3));
+    task.poll(context)
+}
+async fn nap() {}
+
+async fn task(start: u32) -> u32 {
+    nap().await;
+    #[cfg(all(target_arch = "riscv64", not(twin)))]
+    nap().await;
+    start
+}

@@ -1,0 +1,7 @@
+struct base { int number;
+#if defined __riscv && !defined TWIN
+  int mark;
+#endif
+};
+struct derived : base { int own; };
+derived shared;
