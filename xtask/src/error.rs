@@ -81,6 +81,28 @@ pub enum Error {
         /// As it was called.
         isa: String,
     },
+    /// The corpus of the benchmark cannot be written.
+    #[error("the corpus cannot be written: {said}")]
+    Corpus {
+        /// What the writer said.
+        said: String,
+    },
+    /// A file of the benchmark has no debug information that can be found.
+    #[error("{} has no `.debug_info` that can be read: {said}", file.display())]
+    NoDebugInfo {
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why.
+        said: String,
+    },
+    /// `abi-check` does not find what the corpus was made to have.
+    #[error("abi-check finds in the corpus\n  {found}\nbut it was made with\n  {expected}")]
+    WrongFindings {
+        /// What it says.
+        found: String,
+        /// What it should say.
+        expected: String,
+    },
     /// This program does not stand where cargo puts it.
     #[error("{} does not stand in cargo's target folder", program.display())]
     NoTarget {

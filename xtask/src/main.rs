@@ -51,6 +51,8 @@ enum Subcommands {
 enum Bench {
     /// Link generated kernels by fatld and by the linkers that are installed, and print their costs as ratios
     Link(bench::Options),
+    /// Compare large files by abi-check and by the tools that are installed, and print their costs
+    Abi(bench::abi::Options),
 }
 
 #[derive(Subcommand)]
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Subcommands::Demo { check: true, port } => demo::check(port),
         Subcommands::Test => test::run(),
         Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
+        Subcommands::Bench(Bench::Abi(options)) => bench::abi::run(&options),
         Subcommands::Fuzz(Fuzz::Link(options)) => fuzz::link(&options),
         Subcommands::Fuzz(Fuzz::Readers(options)) => fuzz::readers::run(&options),
         Subcommands::Fuzz(Fuzz::Worker(arguments)) => fuzz::worker::run(&arguments),

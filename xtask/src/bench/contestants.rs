@@ -90,10 +90,10 @@ pub fn reference(work: Work) -> &'static str {
     }
 }
 
-/// Builds the linker under test as it is released.
-pub fn build_fatld() -> Result<PathBuf, Error> {
+/// Builds a package as it is released, and returns its command of the same name.
+pub fn build_released(package: &str) -> Result<PathBuf, Error> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "fatld"])
+        .args(["build", "--quiet", "--release", "--package", package])
         .status();
     let status = status.map_err(|source| Error::Start {
         program: "cargo".to_owned(),
@@ -101,11 +101,13 @@ pub fn build_fatld() -> Result<PathBuf, Error> {
     })?;
     if !status.success() {
         return Err(Error::Tool {
-            program: "cargo build --release --package fatld".to_owned(),
+            program: format!("cargo build --release --package {package}"),
             said: status.to_string(),
         });
     }
-    Ok(super::kernel::target_folder()?.join("release/fatld"))
+    Ok(super::kernel::target_folder()?
+        .join("release")
+        .join(package))
 }
 
 /// A linker of single slices, how it is called, and what it needs beside the flags of all.

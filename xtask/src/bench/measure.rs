@@ -10,7 +10,7 @@ use wait4::Wait4 as _;
 
 use crate::error::Error;
 
-/// What a link costs. Of several links: the sum.
+/// What a run costs. Of several runs: the sum, unless told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
     /// Seconds of CPU time, the system's included.
@@ -54,6 +54,15 @@ fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
 
 /// Runs a command to its end; what it says goes to `log` and is shown if it fails.
 pub fn run(command: &mut Command, log: &Path) -> Result<Cost, Error> {
+    run_judged(command, log, |status| status == 0)
+}
+
+/// The same for commands that say by their exit status what they found.
+pub fn run_judged(
+    command: &mut Command,
+    log: &Path,
+    is_success: fn(i32) -> bool,
+) -> Result<Cost, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let out = File::create(log).map_err(failed("make a log file"))?;
     let errors = out.try_clone().map_err(failed("make a log file"))?;
@@ -63,9 +72,9 @@ pub fn run(command: &mut Command, log: &Path) -> Result<Cost, Error> {
         program: program.clone(),
         source,
     })?;
-    let used = child.wait4().map_err(failed("wait for a linker"))?;
+    let used = child.wait4().map_err(failed("wait for a command"))?;
     let wall = start.elapsed().as_secs_f64();
-    if !used.status.success() {
+    if !used.status.code().is_some_and(is_success) {
         let said = fs::read(log).unwrap_or_default();
         let said = String::from_utf8_lossy(&said)
             .lines()

@@ -1,8 +1,9 @@
-//! `cargo xtask bench link`: what a fat link costs, beside what other linkers take for its slices.
+//! `cargo xtask bench link`: what a fat link costs, beside what other linkers take for its slices; `abi` is the other one.
 //!
 //! Everything is measured in one run, round by round, so that all contestants meet the same machine in the same state,
 //! and shown as ratios against lld's links of the same inputs: figures of different machines can be compared.
 
+pub mod abi;
 mod contestants;
 mod kernel;
 mod measure;
@@ -49,7 +50,7 @@ pub fn link(options: &Options) -> Result<(), Error> {
     let start = Instant::now();
     let folder = kernel::folder()?;
     let fatld = step("Building fatld", || {
-        contestants::build_fatld().map(|path| (path, String::new()))
+        contestants::build_released("fatld").map(|path| (path, String::new()))
     })?;
     let units = step("Compiling the kernel's units", || {
         kernel::compile(&folder, &options.isa).map(|units| (units, String::new()))
@@ -79,7 +80,7 @@ pub fn link(options: &Options) -> Result<(), Error> {
     }
     println!("{report}");
     if let Some(path) = &options.json {
-        report.write_json(path)?;
+        table::write_json(&report, path)?;
     }
     Ok(())
 }

@@ -39,10 +39,16 @@ fn next_prefix(unit: usize) -> String {
 }
 
 /// xorshift64*: the same kernel on every machine.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    /// A stream of numbers for a seed.
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

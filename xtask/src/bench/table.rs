@@ -45,18 +45,18 @@ impl Report {
             .iter()
             .find(|row| row.size == size && row.contestant == contestant)
     }
+}
 
-    /// Writes all figures.
-    pub fn write_json(&self, path: &Path) -> Result<(), Error> {
-        let text = serde_json::to_string_pretty(self).map_err(|e| Error::System {
-            doing: "write the figures",
-            source: e.into(),
-        })?;
-        std::fs::write(path, text + "\n").map_err(|source| Error::System {
-            doing: "write the figures",
-            source,
-        })
-    }
+/// Writes all figures.
+pub fn write_json(report: &impl Serialize, path: &Path) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(report).map_err(|e| Error::System {
+        doing: "write the figures",
+        source: e.into(),
+    })?;
+    std::fs::write(path, text + "\n").map_err(|source| Error::System {
+        doing: "write the figures",
+        source,
+    })
 }
 
 fn ratio(of: f64, to: Option<f64>) -> String {
