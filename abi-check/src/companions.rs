@@ -4,13 +4,15 @@
 //! The debug file of a stripped file takes its place. Split units and what `dwz` moved become further objects of the side,
 //! where the library puts together what belongs together.
 //!
-//! Invariants: each file is read and held once; no file is used whose id or sum is another one than the object names.
+//! Invariants: each file is mapped once; no file is used whose id or sum is another one than the object names.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use abi_check::{Elsewhere, Error, NotUsed, ObjectFile, Side, WrongFile};
+
+use crate::files::{self, Bytes};
 
 /// Where distributions keep debug information.
 const SYSTEM: &str = "/usr/lib/debug";
@@ -31,7 +33,7 @@ pub(crate) struct Inputs {
 /// A file in memory.
 struct Loaded {
     path: PathBuf,
-    data: Rc<Vec<u8>>,
+    data: Rc<Bytes>,
 }
 
 /// Indexes of the files of a side.
@@ -325,8 +327,8 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Io {
+fn read(path: &Path) -> Result<Bytes, Error> {
+    files::open(path).map_err(|source| Error::Io {
         file: shown(path),
         source,
     })

@@ -1,13 +1,14 @@
 //! The command `abi-check`: proves that statics and vtables of several compilations are laid out alike.
 //!
 //! It adds to the library what belongs to files and exit statuses; what is compared, `wanted` says.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod by_name;
 mod commands;
 mod companions;
 mod config;
 mod emit;
+mod files;
 mod sections;
 mod suppress;
 mod wanted;
