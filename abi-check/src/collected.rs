@@ -17,6 +17,7 @@ use crate::ways::MAX_REACHED;
 pub(crate) struct Collected {
     refused: CodePointers,
     code_pointers: BTreeSet<String>,
+    has_numbers: bool,
     lints: BTreeMap<(String, usize), Vec<Reached>>,
     findings: BTreeMap<(String, Kind, Option<String>), Vec<Draft>>,
     unproved: BTreeMap<(Reason, String, Vec<usize>), Vec<Reached>>,
@@ -73,7 +74,12 @@ impl Collected {
         add_ways(all, reached);
     }
 
-    /// Reports sides whose byte order is not that of the first one.
+    /// Notes that something was compared whose bytes lie in the order of the CPU.
+    pub(crate) fn met_number(&mut self) {
+        self.has_numbers = true;
+    }
+
+    /// Reports sides whose byte order is not that of the first one, unless nothing of more than a byte is shared.
     pub(crate) fn byte_orders(&mut self, graph: &Graph<'_>, sides: usize) {
         let order = |side: usize| {
             let unit = graph.units.iter().find(|unit| unit.side == side)?;
@@ -92,7 +98,7 @@ impl Collected {
                 })
             })
             .collect();
-        if views.iter().any(|view| view.text != views[0].text) {
+        if self.has_numbers && views.iter().any(|view| view.text != views[0].text) {
             let finding = Finding {
                 kind: Kind::ByteOrder,
                 type_name: String::new(),

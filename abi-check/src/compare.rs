@@ -262,12 +262,9 @@ impl<'g, 'a> Walk<'g, 'a> {
             let unit = graph.unit_of(id);
             let machine = graph.elf(unit).machine;
             let name = ty.name.unwrap_or("");
-            let (encoding, endianity) = match ty.shape {
-                Shape::Base {
-                    encoding,
-                    endianity,
-                } => (encoding, endianity),
-                _ => (gimli::DwAte(0), None),
+            let encoding = match ty.shape {
+                Shape::Base { encoding, .. } => encoding,
+                _ => gimli::DwAte(0),
             };
             let complex = encoding == gimli::DW_ATE_complex_float;
             let part = ty.size.map(|size| if complex { size / 2 } else { size });
@@ -275,21 +272,21 @@ impl<'g, 'a> Walk<'g, 'a> {
             let format = (complex || encoding == gimli::DW_ATE_float)
                 .then(|| machine.float_format(name, part.unwrap_or(0), unit.producer))
                 .flatten();
-            (ty.size, encoding, endianity, format)
+            (ty.size, encoding, format)
         });
-        let [
-            (size, encoding, endianity, format),
-            (size_b, encoding_b, endianity_b, format_b),
-        ] = facts;
+        let [(size, encoding, format), (size_b, encoding_b, format_b)] = facts;
+        // Where both follow the CPU, the sides as a whole say it.
+        let orders = ids.map(|id| graph.byte_order(id));
+        let explicit = ids.map(|id| !graph.has_byte_order(id));
         if encoding != encoding_b {
             let text = [(encoding, size), (encoding_b, size_b)]
                 .map(|(encoding, size)| format!("{}, {}", encoding_name(encoding), bytes(size)));
             out.diffs.push(Diff::new(Kind::BaseEncoding, text));
-        } else if endianity != endianity_b {
-            let text = [endianity, endianity_b].map(|order| match order {
-                Some(gimli::DW_END_big) => "big-endian".to_owned(),
-                Some(gimli::DW_END_little) => "little-endian".to_owned(),
-                _ => "byte order of the CPU".to_owned(),
+        } else if explicit.contains(&true) && orders[0] != orders[1] && size != Some(1) {
+            let text = orders.map(|order| match order {
+                gimli::DW_END_big => "big-endian".to_owned(),
+                gimli::DW_END_little => "little-endian".to_owned(),
+                _ => "an order of bytes of its own".to_owned(),
             });
             out.diffs.push(Diff::new(Kind::ByteOrder, text));
         } else if let (Some(format), Some(format_b)) = (format, format_b)

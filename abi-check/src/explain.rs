@@ -39,6 +39,8 @@ pub(crate) struct Explain<'e, 'g, 'a> {
     ways: Vec<Ways<'a>>,
     /// For the structs that hold a variant's fields: what of them the enum around accounts for.
     covered: Vec<Covered>,
+    /// Pairs that hold by value a difference that follows from nothing else.
+    causes: Vec<bool>,
     /// Pairs that hold a difference by value, and those with one.
     differs: Vec<bool>,
     /// Renamed pairs under which, through renamed pairs only, there is a difference.
@@ -55,7 +57,8 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let ways = ways::ways(walk, roots);
         let reachable = |id: &PairId| !ways[id.0 as usize].is_empty();
         let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
-        let covered = covered::coverage(walk, &holders, &ways);
+        let causes = covered::causes(walk, &holders, &ways);
+        let covered = covered::coverage(walk, &causes, &ways);
         let counts = |id: &PairId| {
             let covered = covered[id.0 as usize];
             walk.pair(*id)
@@ -74,6 +77,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             holders,
             ways: Vec::new(),
             covered,
+            causes,
             differs,
             renamed_differs: Vec::new(),
             counted: 0,
@@ -104,7 +108,9 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
                 continue;
             }
             for diff in self.own(*id) {
-                self.difference(*id, diff, to);
+                if diff.kind != Kind::Alignment || !self.is_enclosed(*id) {
+                    self.difference(*id, diff, to);
+                }
             }
             for edge in self.walk.edges(*id) {
                 if self.walk.pair(edge.to).renamed && !self.is_moved_niche(*id, edge) {
@@ -120,7 +126,9 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         if !self.found_error {
             for id in reached {
                 for diff in &self.walk.pair(id).diffs {
-                    self.difference(id, diff, to);
+                    if diff.kind != Kind::Alignment || !self.is_enclosed(id) {
+                        self.difference(id, diff, to);
+                    }
                 }
             }
         }
@@ -137,6 +145,11 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             if ways.is_empty() {
                 continue;
             }
+            let ids = [pair.a, pair.b];
+            let orders = ids.map(|id| self.graph.byte_order(id));
+            if orders[0] != orders[1] && ids.iter().any(|id| self.graph.has_byte_order(*id)) {
+                all.met_number();
+            }
             let name = self.graph.type_name(pair.a);
             for (lint, _) in lints
                 .iter()
@@ -147,6 +160,16 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             }
             to.insert(name);
         }
+    }
+
+    /// Whether a type only lies within types that are alike, at one place: its alignment is then nobody's concern.
+    fn is_enclosed(&self, id: PairId) -> bool {
+        let mut holders = self.holders.of(id).iter().peekable();
+        let alike = |holder: PairId| self.walk.pair(holder).diffs.is_empty();
+        let is_root = || self.roots.iter().any(|root| root.pair == Some(id));
+        holders.peek().is_some()
+            && holders.all(|(holder, by_value)| *by_value && alike(*holder))
+            && !is_root()
     }
 
     /// The differences of a pair that do not follow from others.
@@ -201,14 +224,16 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
 
     /// Whether a discriminant of another type follows from something else: it lies in a field that differs.
     fn is_moved_niche(&self, holder: PairId, discriminant: &Edge<'_>) -> bool {
-        let others = || {
-            self.walk
-                .edges(holder)
-                .iter()
-                .filter(|edge| edge.by_value && edge.label != Label::Discriminant)
+        let mut others = self.walk.edges(holder).iter();
+        // A tag that has bytes of its own is as wide as its neighbours leave room for, so only they can be a cause.
+        let differing = match covered::is_tag(self.walk, holder) {
+            true => &self.causes,
+            false => &self.differs,
         };
         discriminant.label == Label::Discriminant
-            && others().any(|edge| self.differs[edge.to.0 as usize])
+            && others.any(|edge| {
+                edge.by_value && edge.label != Label::Discriminant && differing[edge.to.0 as usize]
+            })
     }
 
     fn root(&mut self, index: usize, to: &mut Collected) {

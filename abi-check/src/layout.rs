@@ -279,6 +279,37 @@ impl<'a> Graph<'a> {
         false
     }
 
+    /// Whether a type itself, not what it holds, has bytes or bits in the order of the CPU.
+    pub(crate) fn has_byte_order(&self, id: TypeId) -> bool {
+        match &self.ty(id).shape {
+            Shape::Base {
+                endianity: None, ..
+            }
+            | Shape::Enumeration { .. } => self.size(id).is_none_or(|size| size > 1),
+            Shape::Record(record) => record
+                .members
+                .iter()
+                .any(|member| member.bit_size.is_some()),
+            Shape::Pointer { .. } | Shape::Opaque(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The byte order of a number.
+    pub(crate) fn byte_order(&self, id: TypeId) -> gimli::DwEnd {
+        let of_machine = match self.elf(self.unit_of(id)).endian {
+            RunTimeEndian::Little => gimli::DW_END_little,
+            RunTimeEndian::Big => gimli::DW_END_big,
+        };
+        match self.ty(id).shape {
+            Shape::Base {
+                endianity: Some(order),
+                ..
+            } => order,
+            _ => of_machine,
+        }
+    }
+
     /// Whether a type is declared and not defined in this entry.
     pub(crate) fn is_declaration(&self, id: TypeId) -> bool {
         self.ty(id).shape.is_declaration()

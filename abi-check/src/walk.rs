@@ -252,7 +252,8 @@ pub(crate) struct Holders {
 }
 
 impl Holders {
-    fn of(&self, id: PairId) -> &[(PairId, bool)] {
+    /// Who holds a pair, and whether by value.
+    pub(crate) fn of(&self, id: PairId) -> &[(PairId, bool)] {
         let index = id.0 as usize;
         &self.holders[self.starts[index] as usize..self.starts[index + 1] as usize]
     }

@@ -293,7 +293,7 @@ fn changing(change: usize, changed: bool) -> Meaning {
         field("second", field_type),
         field("last", Ref::Array(Box::new(Ref::Base(INT)), length)),
     ];
-    if change % 4 == 0 {
+    if change.is_multiple_of(4) {
         let value = if changed { 5 } else { 1 };
         return Meaning::Enumeration(vec![
             (format!("CHANGING_{change}_ZERO"), 0),
