@@ -123,6 +123,8 @@ pub(crate) struct Elf<'a> {
     pub(crate) type_index: Section<'a>,
     /// Whether the file has the split [`Half`] as well.
     pub(crate) has_split: bool,
+    /// Whether its code has landing pads, which unwinding leads to.
+    pub(crate) has_landing_pads: bool,
     /// Whether it may say that parts of it are in a supplementary file.
     pub(crate) has_link: bool,
     /// Number of the first byte of units.
@@ -195,6 +197,7 @@ impl<'a> Elf<'a> {
             unit_index: Section::named(".debug_cu_index"),
             type_index: Section::named(".debug_tu_index"),
             has_split: false,
+            has_landing_pads: false,
             has_link: false,
             origin: 0,
             relocated_line: OnceLock::new(),
@@ -245,6 +248,7 @@ impl<'a> Elf<'a> {
             unit_index: self.unit_index.view(),
             type_index: self.type_index.view(),
             has_split: false,
+            has_landing_pads: false,
             has_link: false,
             origin,
             relocated_line: OnceLock::new(),
@@ -264,6 +268,7 @@ impl<'a> Elf<'a> {
             };
             if !bytes.starts_with(b".debug_") && !bytes.starts_with(b".zdebug_") {
                 self.has_link |= bytes == b".gnu_debugaltlink";
+                self.has_landing_pads |= bytes.starts_with(b".gcc_except_table");
                 continue;
             }
             self.has_link |= bytes == b".debug_sup";

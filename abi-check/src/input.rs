@@ -70,6 +70,17 @@ pub struct Selection<'s> {
     pub code_pointers: CodePointers,
     /// What is known of types whose values mean something else on each side.
     pub lints: &'s [Lint],
+    /// Told how far reading is, from time to time.
+    pub progress: Option<&'s (dyn Fn(Progress) + Sync)>,
+}
+
+/// How far reading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of `.debug_info` that were read.
+    pub done: u64,
+    /// Bytes that there are.
+    pub total: u64,
 }
 
 /// What is said of pointers to functions and to trait objects in what is compared.

@@ -97,15 +97,17 @@ pub use dump::{Field, Layout, VariantLayout, layouts};
 pub use elsewhere::{Elsewhere, elsewhere, split_ids};
 pub use error::{Error, NotUsed, WrongFile};
 pub use glob::Glob;
-pub use input::{CodePointers, Location, ObjectFile, Selection, Side, StaticRef, TypeRef};
+pub use input::{
+    CodePointers, Location, ObjectFile, Progress, Selection, Side, StaticRef, TypeRef,
+};
 pub use kinds::KindEntry;
 pub use lints::Lint;
 pub use nameable::{Access, Language};
 pub use proved::{Proved, ProvedEnumerator, ProvedField, ProvedType, TypeForm};
 pub use render::Look;
 pub use report::{
-    Cell, CrateRoot, FieldRow, FieldTable, Finding, Issue, Kind, Note, Place, Producer, Reached,
-    Reason, Report, RootKind, Severity, SideView, Suppressed, Unproved, Verdict,
+    Cell, CrateRoot, FieldRow, FieldTable, Finding, Issue, Kind, Note, PanicStrategy, Place,
+    Producer, Reached, Reason, Report, RootKind, Severity, SideView, Suppressed, Unproved, Verdict,
 };
 
 /// Compares the types of the statics and vtables for which `select` is true, over all sides.
@@ -124,6 +126,7 @@ pub fn compare<'a>(
         types: None,
         code_pointers: CodePointers::Allowed,
         lints: &[],
+        progress: None,
     };
     compare_selected(sides, selection)
 }
@@ -195,6 +198,7 @@ fn comparison(
         compared_types: types.len(),
         code_pointers,
         producers: roots::producers(&graph, sides.len()),
+        panics: roots::panics(&graph, sides.len()),
         crates: roots::crates(&graph),
     };
     Ok((report, proved))

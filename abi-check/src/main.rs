@@ -9,6 +9,7 @@ mod companions;
 mod config;
 mod emit;
 mod files;
+mod progress;
 mod sections;
 mod suppress;
 mod wanted;

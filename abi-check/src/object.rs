@@ -142,6 +142,11 @@ fn provided(packages: &[Package<'_>]) -> Result<FxHashMap<u64, usize>, Error> {
 }
 
 impl<'a> Object<'a> {
+    /// Whether its code has landing pads, which unwinding leads to.
+    pub(crate) fn has_landing_pads(&self) -> bool {
+        self.own.has_landing_pads
+    }
+
     fn new(own: &'a Elf<'a>) -> Object<'a> {
         Object {
             own,

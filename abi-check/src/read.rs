@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::hash::Hash;
 use crate::headers::Header;
 use crate::index::Index;
-use crate::input::{Selection, Side, StaticRef, TypeRef};
+use crate::input::{Progress, Selection, Side, StaticRef, TypeRef};
 use crate::load::{Loaded, Loader, Request};
 use crate::model::{DieOffset, Graph, Level, Static, Unit, UnitId, unit_at};
 use crate::object::{self, File, Object, PartId};
@@ -157,6 +157,12 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self, wanted: &Wanted<'_>) -> Result<Graph<'a>, Error> {
+        let progress = match wanted {
+            Wanted::Selected(selection) => selection.progress,
+            _ => None,
+        };
+        let bytes = |sources: &[Source<'_>]| sources.iter().map(|source| source.size().1).sum();
+        let (mut done, total) = (0, bytes(&self.sources));
         for batch in batches(&self.sources, Source::size) {
             let found: Vec<Result<First<'a>, Error>> = self.sources[batch.clone()]
                 .par_iter()
@@ -170,6 +176,10 @@ impl<'a> Reader<'a> {
                 self.statics.extend(own);
                 self.units.push(unit);
                 self.merge(id, loaded)?;
+            }
+            done += bytes(&self.sources[batch]);
+            if let Some(progress) = progress {
+                progress(Progress { done, total });
             }
         }
         if let Wanted::Selected(_) = wanted {

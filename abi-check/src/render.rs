@@ -137,9 +137,11 @@ fn compilers(report: &Report, side: usize) -> String {
             )
         })
         .collect();
+    let panic = report.panics.get(side).copied().flatten();
+    let panic = panic.map_or(String::new(), |panic| format!(", panic={}", panic.word()));
     match texts.is_empty() {
         true => "no types".to_owned(),
-        false => texts.join(", "),
+        false => texts.join(", ") + &panic,
     }
 }
 

@@ -22,8 +22,29 @@ pub struct Report {
     pub code_pointers: usize,
     /// Compilers, per side.
     pub producers: Vec<Producer>,
+    /// How Rust code panics, per side; `None` without Rust, or where nothing tells.
+    pub panics: Vec<Option<PanicStrategy>>,
     /// Rust crates, per side.
     pub crates: Vec<CrateRoot>,
+}
+
+/// What a panic of Rust does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PanicStrategy {
+    /// `-Cpanic=unwind`.
+    Unwind,
+    /// `-Cpanic=abort`.
+    Abort,
+}
+
+impl PanicStrategy {
+    /// As rustc's option has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            PanicStrategy::Unwind => "unwind",
+            PanicStrategy::Abort => "abort",
+        }
+    }
 }
 
 /// The answer in one word.

@@ -10,7 +10,7 @@ use crate::model::{Graph, Static, Unit};
 use crate::names;
 use crate::pairing::{Pairing, StaticId};
 use crate::producer;
-use crate::report::{CrateRoot, Producer, Reason};
+use crate::report::{CrateRoot, PanicStrategy, Producer, Reason};
 
 /// The selected statics of each side.
 pub(crate) fn by_side(graph: &Graph<'_>, sides: usize) -> Vec<Vec<StaticId>> {
@@ -138,6 +138,29 @@ pub(crate) fn producers(graph: &Graph<'_>, sides: usize) -> Vec<Producer> {
         result.extend(of_side);
     }
     result
+}
+
+/// How Rust code of each side panics. rustc does not say it: the runtime that was linked does, or landing pads, which
+/// code that aborts does not have.
+pub(crate) fn panics(graph: &Graph<'_>, sides: usize) -> Vec<Option<PanicStrategy>> {
+    let of_side = |side: usize| {
+        let rust = || {
+            let units = graph.units.iter();
+            units.filter(move |unit| unit.side == side && unit.is_rust)
+        };
+        let has = |part: &str| rust().any(|unit| unit.name.contains(part));
+        let has_landing_pads = || {
+            graph.objects[side]
+                .iter()
+                .any(|object| object.has_landing_pads())
+        };
+        match rust().next() {
+            Some(_) if has("panic_abort/src") => Some(PanicStrategy::Abort),
+            Some(_) if has("panic_unwind/src") || has_landing_pads() => Some(PanicStrategy::Unwind),
+            _ => None,
+        }
+    };
+    (0..sides).map(of_side).collect()
 }
 
 /// Rust crates of each side; rustc names a unit by the crate's root file, the crate and the number of the unit.

@@ -11,6 +11,7 @@ use abi_check::{
 };
 
 use crate::config::Config;
+use crate::progress::Bar;
 use crate::sections::Sections;
 
 /// Options that select.
@@ -146,11 +147,13 @@ impl<'a> Wanting<'a> {
         let statics = |found: &StaticRef<'_>| self.takes_static(found);
         let types = |found: &TypeRef<'_>| self.takes_type(found);
         let compare = |with_types: bool| {
+            let bar = Bar::new();
             let selection = Selection {
                 statics: &statics,
                 types: with_types.then_some(&types),
                 code_pointers: self.code_pointers(),
                 lints: self.lints,
+                progress: Some(&|progress| bar.show(progress)),
             };
             match proved {
                 true => abi_check::compare_proved(sides, selection),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use abi_check::{CodePointers, Kind, Report, Selection, Verdict, compare_selected};
+use abi_check::{CodePointers, Kind, PanicStrategy, Report, Selection, Verdict, compare_selected};
 use support::{Scratch, compare, rustc, sides, summary};
 
 /// What every source of this file begins with.
@@ -236,6 +236,7 @@ fn code_pointers_are_findings_where_they_are_refused() {
             types: None,
             code_pointers,
             lints: &[],
+            progress: None,
         };
         compare_selected(&sides(&[&object, &object]), selection).expect("the object can be read")
     };
@@ -365,6 +366,21 @@ fn nothing_selected_is_no_proof() {
     assert_eq!(report.verdict(), Verdict::NothingCompared);
     assert!(
         report.to_string().contains("error: nothing was compared"),
+        "{report}"
+    );
+}
+
+#[test]
+fn what_a_panic_does_is_told_where_code_shows_it() {
+    let source = "pub fn f(g: fn()) -> usize { let v = vec![1u8]; g(); v.len() }
+        #[unsafe(no_mangle)] pub static X: u32 = 1;";
+    let scratch = Scratch::new("panic");
+    let (unwind, _) = rustc(&scratch, "a", source, &["-Cpanic=unwind"]);
+    let (abort, _) = rustc(&scratch, "b", source, &["-Cpanic=abort"]);
+    let report = compare(&[&unwind, &abort]);
+    assert_eq!(report.panics, [Some(PanicStrategy::Unwind), None]);
+    assert!(
+        report.to_string().contains("(1 unit), panic=unwind\n"),
         "{report}"
     );
 }

@@ -14,6 +14,7 @@ fn compare_types(objects: &[&[u8]], select: &(dyn Fn(&TypeRef<'_>) -> bool + Syn
         types: Some(select),
         code_pointers: CodePointers::Allowed,
         lints: &[],
+        progress: None,
     };
     abi_check::compare_selected(&sides(objects), selection).expect("the objects can be read")
 }
@@ -96,6 +97,7 @@ fn a_name_with_several_layouts_needs_an_equal_one_for_each() {
             types: Some(&|ty: &TypeRef<'_>| ty.name == "s"),
             code_pointers: CodePointers::Allowed,
             lints: &[],
+            progress: None,
         };
         abi_check::compare_selected(&sides, selection).expect("the objects can be read")
     };

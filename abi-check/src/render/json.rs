@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::{doubt, headline, hint::hint, noun, quoted, same, severity};
 use crate::report::{
-    Cell, FieldTable, Finding, Reached, Report, Severity, Suppressed, Unproved, Verdict,
+    Cell, FieldTable, Finding, PanicStrategy, Reached, Report, Severity, Suppressed, Unproved,
+    Verdict,
 };
 
 /// Version of the format.
@@ -37,6 +38,7 @@ struct Tool {
 struct SideEntry<'r> {
     name: &'r str,
     compilers: Vec<CompilerEntry<'r>>,
+    panic: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -168,6 +170,12 @@ impl Report {
         let sides = self.sides.iter().enumerate().map(|(side, name)| SideEntry {
             name,
             compilers: compilers(side).collect(),
+            panic: self
+                .panics
+                .get(side)
+                .copied()
+                .flatten()
+                .map(PanicStrategy::word),
         });
         let flags = self.flags_that_differ().into_iter();
         Document {
