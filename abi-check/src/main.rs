@@ -172,49 +172,51 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let hidden = wanted.hide_one_sided(&mut report);
     by_name::add(&mut report);
     let void = suppress::apply(&config, &mut report);
-
-    let mut notes = String::new();
-    for (kind, number) in hidden {
-        let are = if number == 1 { " is" } else { "s are" };
-        let advice = match kind {
-            "vtable" => " (--all-vtables names them)",
-            _ => "",
-        };
-        notes.push_str(&format!(
-            "note: {number} {kind}{are} in some of the files only{advice}\n"
-        ));
-    }
-    for line in void {
-        notes.push_str(&line);
-        notes.push('\n');
-    }
-    let mut unmatched = false;
-    for (option, pattern) in wanted.unmatched() {
-        notes.push_str(&format!("error: {option} {pattern}: nothing matches\n"));
-        unmatched = true;
-    }
+    let unmatched: Vec<_> = wanted.unmatched().collect();
+    let notes = notes(&hidden, &void, &unmatched);
     let text = match arguments.format {
-        Format::Human => report.to_text(look(arguments.color)) + &std::mem::take(&mut notes),
+        Format::Human => report.to_text(look(arguments.color)) + &notes,
         Format::Json => report.to_json(),
         Format::Markdown => report.to_markdown(),
         Format::Sarif => report.to_sarif(),
     };
-    // Beside a document for tools, there is no place for notes but here.
-    eprint!("{notes}");
+    if arguments.format != Format::Human {
+        // Beside a document for tools, there is no place for notes but here.
+        eprint!("{notes}");
+    }
     print(text.as_bytes())?;
     // Last, so that no file is new where the command fails.
     files.publish()?;
-    let denied = (arguments.deny_warnings || config.deny_warnings)
-        && report.number_of(Severity::Warning) > 0;
-    let allow_unproved = arguments.allow_unproved || config.allow_unproved;
+    let denies_warnings = arguments.deny_warnings || config.deny_warnings;
+    let allows_unproved = arguments.allow_unproved || config.allow_unproved;
     Ok(match report.verdict() {
-        _ if denied => MISMATCH,
+        _ if denies_warnings && report.number_of(Severity::Warning) > 0 => MISMATCH,
         Verdict::Mismatch => MISMATCH,
         Verdict::NothingCompared => UNPROVED,
-        _ if unmatched => UNPROVED,
-        Verdict::Unproved if !allow_unproved => UNPROVED,
+        _ if !unmatched.is_empty() => UNPROVED,
+        Verdict::Unproved if !allows_unproved => UNPROVED,
         Verdict::Unproved | Verdict::Suppressed | Verdict::Equal => EQUAL,
     })
+}
+
+/// What is to be said about the command line and the configuration: what is left out, void, or matches nothing.
+fn notes(hidden: &[(&str, usize)], void: &[String], unmatched: &[(&str, &str)]) -> String {
+    let mut notes = String::new();
+    for (kind, number) in hidden {
+        let are = if *number == 1 { " is" } else { "s are" };
+        let advice = match *kind {
+            "vtable" => " (--all-vtables names them)",
+            _ => "",
+        };
+        notes += &format!("note: {number} {kind}{are} in some of the files only{advice}\n");
+    }
+    for line in void {
+        notes += &format!("{line}\n");
+    }
+    for (option, pattern) in unmatched {
+        notes += &format!("error: {option} {pattern}: nothing matches\n");
+    }
+    notes
 }
 
 /// As wide as the terminal, else as COLUMNS says, else as it comes.

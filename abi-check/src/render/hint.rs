@@ -18,6 +18,8 @@ const C_SIZES: [&str; 9] = [
     "intptr_t",
     "uintptr_t",
 ];
+/// Numbers that no other width makes an integer.
+const FLOATS: [&str; 5] = ["float", "double", "long double", "f32", "f64"];
 /// Rust's types whose size the target decides.
 const RUST_SIZES: [&str; 2] = ["usize", "isize"];
 
@@ -122,8 +124,11 @@ fn names(finding: &Finding) -> impl Iterator<Item = &str> {
         .chain(of_field.map(|cell| cell.type_name.as_str()))
 }
 
-/// A type at fault whose size the target decides.
+/// A type at fault whose size the target decides, if what differs may be just that.
 fn of_the_target(finding: &Finding) -> Option<&str> {
+    if names(finding).any(|name| FLOATS.contains(&name)) {
+        return None;
+    }
     names(finding).find(|name| C_SIZES.contains(name) || RUST_SIZES.contains(name))
 }
 
