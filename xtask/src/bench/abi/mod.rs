@@ -43,6 +43,9 @@ pub struct Options {
     /// Seconds for all of it, generation included; each pair has a round at least
     #[arg(long, default_value_t = 480)]
     budget: u64,
+    /// Write a side of the corpus, and no more
+    #[arg(long, hide = true)]
+    write_side: Option<usize>,
     /// Also write the figures as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -55,6 +58,9 @@ const MOST_ROUNDS: usize = 15;
 pub fn run(options: &Options) -> Result<(), Error> {
     let start = Instant::now();
     let folder = pairs::folder()?;
+    if let Some(side) = options.write_side {
+        return pairs::write_side(&folder, options.units, side);
+    }
     let abi_check = step("Building abi-check", || {
         build_released("abi-check").map(|path| (path, String::new()))
     })?;

@@ -57,25 +57,61 @@ fn sizes(file: &Path) -> Result<(u64, u64), Error> {
     Ok((range.uncompressed_size, bytes.len() as u64))
 }
 
-/// The generated pair.
-pub fn corpus(folder: &Path, units: usize) -> Result<Pair, Error> {
-    let side = |name: &str| folder.join(format!("corpus-{units}-{name}.o"));
-    let files = [side("x86_64"), side("riscv64")];
-    let targets = [
+/// The sides of the generated pair, with the names of their files.
+const SIDES: [(&str, Target); 2] = [
+    (
+        "x86_64",
         Target {
             architecture: Architecture::X86_64,
             function: 64,
             changed: false,
         },
+    ),
+    (
+        "riscv64",
         Target {
             architecture: Architecture::Riscv64,
             function: 80,
             changed: true,
         },
-    ];
-    for (file, target) in files.iter().zip(targets) {
-        corpus::write(file, target, units)?;
+    ),
+];
+
+fn side(folder: &Path, units: usize, name: &str) -> PathBuf {
+    folder.join(format!("corpus-{units}-{name}.o"))
+}
+
+/// Writes a side of the generated pair.
+pub fn write_side(folder: &Path, units: usize, index: usize) -> Result<(), Error> {
+    match SIDES.get(index) {
+        Some((name, target)) => corpus::write(&side(folder, units, name), *target, units),
+        None => Ok(()),
     }
+}
+
+/// The generated pair. Each side is written by a process of its own: the memory that this one ever had counts as that of
+/// all processes that it starts later.
+pub fn corpus(folder: &Path, units: usize) -> Result<Pair, Error> {
+    let own = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+    let start = |index: usize| {
+        let mut command = Command::new(&own);
+        command.args(["bench", "abi", "--units", &units.to_string()]);
+        command.args(["--write-side", &index.to_string()]);
+        command.spawn()
+    };
+    let failed = |said: String| Error::Tool {
+        program: own.display().to_string(),
+        said,
+    };
+    let writers: Vec<_> = (0..SIDES.len()).map(start).collect();
+    for writer in writers {
+        let status = writer.and_then(|mut writer| writer.wait());
+        let status = status.map_err(|error| failed(error.to_string()))?;
+        if !status.success() {
+            return Err(failed(status.to_string()));
+        }
+    }
+    let files = SIDES.map(|(name, _)| side(folder, units, name));
     let mut pair = Pair::new("generated corpus, x86_64 and riscv64", files)?;
     let mut differing: Vec<_> = (0..CHANGES).map(changing_name).collect();
     differing.sort();
