@@ -47,6 +47,14 @@ pub(super) fn hint(report: &Report, finding: &Finding) -> String {
             "the sign of `char` is the target's choice; write `signed char` or `unsigned char`"
                 .to_owned()
         }
+        // An alias has no name of its own in Rust's debug information.
+        Kind::BaseEncoding
+            if ["i8", "u8"]
+                .iter()
+                .all(|one| names(finding).any(|name| name == *one)) =>
+        {
+            "the sign of `c_char` is the target's choice; write `i8` or `u8`".to_owned()
+        }
         Kind::BaseEncoding if finding.member.is_some() => {
             "use one type of fixed width and sign on every side".to_owned()
         }
