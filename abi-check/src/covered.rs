@@ -6,7 +6,7 @@ use crate::model::{Graph, Member, Shape, TypeId, UnitId, VariantPart};
 use crate::names::Stripped;
 use crate::report::Kind;
 use crate::walk::{Diff, Edge, Holders, Label, PairId, Walk};
-use crate::ways::Ways;
+use crate::ways::{self, Ways};
 
 /// What a variant's struct need not report, because all enums that hold it do. DWARF gives it the size and alignment of
 /// the whole enum, so an added variant or a repr changes the structs of all others.
@@ -59,20 +59,14 @@ pub(crate) fn causes(walk: &Walk<'_, '_>, holders: &Holders, ways: &[Ways<'_>]) 
         let pair = walk.pair(*id);
         pair.diffs.iter().any(|diff| pair.renamed || !diff.derived)
     };
-    let all = (0..walk.pairs.len() as u32).map(PairId);
-    let reached = all.filter(|id| !ways[id.0 as usize].is_empty());
-    let own: Vec<PairId> = reached.filter(of_its_own).collect();
+    let own: Vec<PairId> = ways::reached(ways).filter(of_its_own).collect();
     holders.reaching(own, |_, by_value| by_value)
 }
 
 /// What is accounted for, of every pair that is held as a variant; `moved` are the [`causes`].
 pub(crate) fn coverage(walk: &Walk<'_, '_>, moved: &[bool], ways: &[Ways<'_>]) -> Vec<Covered> {
-    let reached = || {
-        let all = (0..walk.pairs.len() as u32).map(PairId);
-        all.filter(|id| !ways[id.0 as usize].is_empty())
-    };
     let mut result: Vec<Option<Covered>> = vec![None; walk.pairs.len()];
-    for id in reached() {
+    for id in ways::reached(ways) {
         let mut by_this = None;
         for edge in walk.edges(id) {
             let by = match edge.label {

@@ -55,8 +55,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     pub(crate) fn new(walk: &'e Walk<'g, 'a>, roots: &'e [RootPair], sides: [usize; 2]) -> Self {
         let holders = walk.holders();
         let ways = ways::ways(walk, roots);
-        let reachable = |id: &PairId| !ways[id.0 as usize].is_empty();
-        let all = || (0..walk.pairs.len() as u32).map(PairId).filter(reachable);
+        let all = || ways::reached(&ways);
         let causes = covered::causes(walk, &holders, &ways);
         let covered = covered::coverage(walk, &causes, &ways);
         let counts = |id: &PairId| {
@@ -98,19 +97,14 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         for index in 0..self.roots.len() {
             self.root(index, to);
         }
-        let reached: Vec<PairId> = (0..self.walk.pairs.len() as u32)
-            .map(PairId)
-            .filter(|id| !self.ways[id.0 as usize].is_empty())
-            .collect();
+        let reached: Vec<PairId> = ways::reached(&self.ways).collect();
         for id in &reached {
             self.gaps(*id, to);
             if self.walk.pair(*id).renamed {
                 continue;
             }
             for diff in self.own(*id) {
-                if diff.kind != Kind::Alignment || !self.is_enclosed(*id) {
-                    self.difference(*id, diff, to);
-                }
+                self.difference(*id, diff, to);
             }
             for edge in self.walk.edges(*id) {
                 if self.walk.pair(edge.to).renamed && !self.is_moved_niche(*id, edge) {
@@ -126,9 +120,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         if !self.found_error {
             for id in reached {
                 for diff in &self.walk.pair(id).diffs {
-                    if diff.kind != Kind::Alignment || !self.is_enclosed(id) {
-                        self.difference(id, diff, to);
-                    }
+                    self.difference(id, diff, to);
                 }
             }
         }
@@ -166,10 +158,12 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     fn is_enclosed(&self, id: PairId) -> bool {
         let mut holders = self.holders.of(id).iter().peekable();
         let alike = |holder: PairId| self.walk.pair(holder).diffs.is_empty();
-        let is_root = || self.roots.iter().any(|root| root.pair == Some(id));
+        // The way from itself is the shortest one, which comes first.
+        let shortest = self.ways[id.0 as usize].first();
+        let is_root = shortest.is_some_and(|way| way.held.is_none());
         holders.peek().is_some()
             && holders.all(|(holder, by_value)| *by_value && alike(*holder))
-            && !is_root()
+            && !is_root
     }
 
     /// The differences of a pair that do not follow from others.
@@ -224,16 +218,17 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
 
     /// Whether a discriminant of another type follows from something else: it lies in a field that differs.
     fn is_moved_niche(&self, holder: PairId, discriminant: &Edge<'_>) -> bool {
-        let mut others = self.walk.edges(holder).iter();
+        if discriminant.label != Label::Discriminant {
+            return false;
+        }
         // A tag that has bytes of its own is as wide as its neighbours leave room for, so only they can be a cause.
         let differing = match covered::is_tag(self.walk, holder) {
             true => &self.causes,
             false => &self.differs,
         };
-        discriminant.label == Label::Discriminant
-            && others.any(|edge| {
-                edge.by_value && edge.label != Label::Discriminant && differing[edge.to.0 as usize]
-            })
+        self.walk.edges(holder).iter().any(|edge| {
+            edge.by_value && edge.label != Label::Discriminant && differing[edge.to.0 as usize]
+        })
     }
 
     fn root(&mut self, index: usize, to: &mut Collected) {
@@ -279,6 +274,9 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
     }
 
     fn difference(&mut self, id: PairId, diff: &Diff, to: &mut Collected) {
+        if diff.kind == Kind::Alignment && self.is_enclosed(id) {
+            return;
+        }
         let pair = self.walk.pair(id);
         let name = self.graph.type_name(pair.a);
         let whole = [pair.a, pair.b].map(|id| (self.graph.ty(id).unit, self.graph.ty(id).declared));

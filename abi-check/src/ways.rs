@@ -24,6 +24,13 @@ pub(crate) struct Way<'a> {
 /// The ways to one pair.
 pub(crate) type Ways<'a> = Vec<Way<'a>>;
 
+/// The pairs that some chosen root reaches.
+pub(crate) fn reached(ways: &[Ways<'_>]) -> impl Iterator<Item = PairId> {
+    let all = ways.iter().enumerate();
+    let reached = all.filter(|(_, ways)| !ways.is_empty());
+    reached.map(|(index, _)| PairId(index as u32))
+}
+
 /// How every pair is first reached from the chosen roots.
 pub(crate) fn ways<'a>(walk: &Walk<'_, 'a>, roots: &[RootPair]) -> Vec<Ways<'a>> {
     let units = |root: usize| -> [UnitId; 2] {

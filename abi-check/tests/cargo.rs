@@ -2,9 +2,7 @@
 
 mod support;
 
-use std::process::{Command, Output};
-
-use support::Scratch;
+use support::{Scratch, cargo_abi_check, said};
 
 /// A CPU whose cache lines are longer gets a wider type, as crates for one machine at a time do it.
 const SOURCE: &str = r#"
@@ -37,24 +35,12 @@ fn package(scratch: &Scratch) {
 }
 
 fn run(scratch: &Scratch, folder: &str, arguments: &[&str]) -> (i32, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_cargo-abi-check"))
-        .arg("abi-check")
-        .args(arguments)
-        .current_dir(scratch.path().join(folder))
-        // What is compiled of the standard library is compiled once.
-        .env(
-            "CARGO_TARGET_DIR",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/cargo-abi-check"),
-        )
-        .env_remove("RUSTC_BOOTSTRAP")
-        .output()
-        .expect("the command runs");
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    (status.code().expect("the command exits"), text)
+    let mut command = cargo_abi_check();
+    said(
+        command
+            .args(arguments)
+            .current_dir(scratch.path().join(folder)),
+    )
 }
 
 #[test]

@@ -3,22 +3,13 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use support::{Scratch, gcc};
+use support::{Scratch, gcc, said};
 
 fn run(scratch: &Scratch, arguments: &[&str]) -> (i32, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_abi-check"))
-        .args(arguments)
-        .current_dir(scratch.path())
-        .output()
-        .expect("the command runs");
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    (status.code().expect("the command exits"), text)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abi-check"));
+    said(command.args(arguments).current_dir(scratch.path()))
 }
 
 fn objects(name: &str) -> Scratch {

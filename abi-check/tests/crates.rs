@@ -1,34 +1,19 @@
 //! Types of well-known crates, built for two ISAs: those that differ are found with the right reason, the others are proved.
 
-use std::process::{Command, Output};
+mod support;
+
+use support::{cargo_abi_check, said};
 
 /// Compares the types of the fixture whose names match.
 fn compare(types: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-abi-check"));
-    command.args(["abi-check", "--manifest-path"]);
-    command.arg(concat!(
+    let fixture = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/crates/Cargo.toml"
-    ));
-    command.args([
-        "--targets",
-        "x86_64-unknown-linux-gnu,riscv64imac-unknown-none-elf",
-        "--",
-    ]);
-    command.args(types.iter().flat_map(|glob| ["--type", glob]));
-    // What is compiled is compiled once.
-    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/cargo-abi-check");
-    let output = command
-        .env("CARGO_TARGET_DIR", target)
-        .env_remove("RUSTC_BOOTSTRAP")
-        .output();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = output.expect("the command runs");
-    let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-    (status.code().expect("the command exits"), text)
+    );
+    let targets = "x86_64-unknown-linux-gnu,riscv64imac-unknown-none-elf";
+    let mut command = cargo_abi_check();
+    command.args(["--manifest-path", fixture, "--targets", targets, "--"]);
+    said(command.args(types.iter().flat_map(|glob| ["--type", glob])))
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod support;
 
-use std::process::{Command, Output};
+use std::process::Command;
 
-use support::{Scratch, gcc};
+use support::{Scratch, gcc, said};
 
 /// So many structures that comparing them takes longer than the bar waits for, however fast the machine.
 fn long(scratch: &Scratch) {
@@ -15,11 +15,7 @@ fn long(scratch: &Scratch) {
 }
 
 fn run(scratch: &Scratch, command: &mut Command) -> String {
-    let Output { stdout, stderr, .. } = command
-        .current_dir(scratch.path())
-        .output()
-        .expect("the command runs");
-    String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr)
+    said(command.current_dir(scratch.path())).1
 }
 
 #[test]

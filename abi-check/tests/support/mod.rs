@@ -90,6 +90,26 @@ pub fn cc(compiler: &str, scratch: &Scratch, name: &str, source: &str, flags: &[
     std::fs::read(&object).expect("the compiler wrote the object")
 }
 
+/// Runs a command; its exit status, and all that it printed.
+pub fn said(command: &mut Command) -> (i32, String) {
+    let output = command.output().expect("the command runs");
+    let text =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (
+        output.status.code().expect("the command exits"),
+        text.concat(),
+    )
+}
+
+/// `cargo abi-check`, whose builds share a folder: what is compiled of the standard library is compiled once.
+pub fn cargo_abi_check() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-abi-check"));
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/cargo-abi-check");
+    command.arg("abi-check").env("CARGO_TARGET_DIR", target);
+    command.env_remove("RUSTC_BOOTSTRAP");
+    command
+}
+
 /// Sides `a`, `b`, … of one object each.
 pub fn sides<'a>(objects: &[&'a [u8]]) -> Vec<Side<'a>> {
     let side = |(name, data): (&str, &&'a [u8])| Side {
