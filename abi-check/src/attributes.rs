@@ -166,6 +166,19 @@ impl<'a> UnitReader<'a> {
         end: u64,
         value: Value<'a>,
     ) -> Result<Option<&'a str>, Error> {
+        let text = |bytes| {
+            std::str::from_utf8(bytes).map_err(|_| self.unexpected(start, "a name", "UTF-8"))
+        };
+        self.string_bytes(start, end, value)?.map(text).transpose()
+    }
+
+    /// The same, whatever encoding it is in.
+    pub(crate) fn string_bytes(
+        &self,
+        start: u64,
+        end: u64,
+        value: Value<'a>,
+    ) -> Result<Option<&'a [u8]>, Error> {
         let elf = self.elf;
         let bytes = match value {
             Value::Text(bytes) => bytes,
@@ -205,9 +218,7 @@ impl<'a> UnitReader<'a> {
             }
             _ => return Ok(None),
         };
-        std::str::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| self.unexpected(start, "a name", "UTF-8"))
+        Ok(Some(bytes))
     }
 
     fn text(

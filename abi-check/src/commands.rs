@@ -2,7 +2,7 @@
 //!
 //! Invariant: none of it reads a file.
 
-use abi_check::{Kind, KindEntry, Severity};
+use abi_check::{Kind, KindEntry};
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 
@@ -68,10 +68,7 @@ fn explain(ids: &[String]) -> Result<String, UnknownId> {
 }
 
 fn headline(entry: &KindEntry) -> String {
-    let severity = match entry.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
+    let severity = entry.severity.word();
     format!("{}  {severity:<7}  {}", entry.id, entry.title)
 }
 

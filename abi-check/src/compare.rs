@@ -1,19 +1,20 @@
 //! What differs between two types, looking at nothing but the two.
 //!
-//! Members are matched by name and by how often that name came before: the locals that a coroutine saves may repeat a
-//! name within one state. Their order alone is no layout; their places are.
-//!
 //! Invariant: for every held type that both sides have, the pair of them is handed to the walk, whatever else differs;
 //! so no difference hides another one further down.
 
+mod members;
+mod scalar;
+mod words;
+
 use crate::layout::Definition;
-use crate::listed::{Listed, masked, match_by_name};
-use crate::model::{
-    Enumerator, Member, Record, RecordKind, Shape, Target, TypeId, UnitId, VirtualFunction,
-};
+use crate::model::{Record, Shape, Target, TypeId, UnitId};
 use crate::names::Stripped;
 use crate::report::{Kind, Reason};
 use crate::walk::{Diff, Gap, Label, Outcome, SourceLine, Walk};
+use members::{compare_enumerators, compare_virtual_functions};
+pub(crate) use words::bytes;
+use words::dimensions;
 
 /// A value for each of the two sides.
 pub(crate) type Two<T> = [T; 2];
@@ -255,49 +256,6 @@ impl<'g, 'a> Walk<'g, 'a> {
         }
     }
 
-    fn compare_bases(&mut self, out: &mut Outcome<'a>, ids: Two<TypeId>) {
-        let graph = self.graph;
-        let facts = ids.map(|id| {
-            let ty = graph.ty(id);
-            let unit = graph.unit_of(id);
-            let machine = graph.elf(unit).machine;
-            let name = ty.name.unwrap_or("");
-            let encoding = match ty.shape {
-                Shape::Base { encoding, .. } => encoding,
-                _ => gimli::DwAte(0),
-            };
-            let complex = encoding == gimli::DW_ATE_complex_float;
-            let part = ty.size.map(|size| if complex { size / 2 } else { size });
-            let name = name.strip_prefix("complex ").unwrap_or(name);
-            let format = (complex || encoding == gimli::DW_ATE_float)
-                .then(|| machine.float_format(name, part.unwrap_or(0), unit.producer))
-                .flatten();
-            (ty.size, encoding, format)
-        });
-        let [(size, encoding, format), (size_b, encoding_b, format_b)] = facts;
-        // Where both follow the CPU, the sides as a whole say it.
-        let orders = ids.map(|id| graph.byte_order(id));
-        let explicit = ids.map(|id| !graph.has_byte_order(id));
-        if encoding != encoding_b {
-            let text = [(encoding, size), (encoding_b, size_b)]
-                .map(|(encoding, size)| format!("{}, {}", encoding_name(encoding), bytes(size)));
-            out.diffs.push(Diff::new(Kind::BaseEncoding, text));
-        } else if explicit.contains(&true) && orders[0] != orders[1] && size != Some(1) {
-            let text = orders.map(|order| match order {
-                gimli::DW_END_big => "big-endian".to_owned(),
-                gimli::DW_END_little => "little-endian".to_owned(),
-                _ => "an order of bytes of its own".to_owned(),
-            });
-            out.diffs.push(Diff::new(Kind::ByteOrder, text));
-        } else if let (Some(format), Some(format_b)) = (format, format_b)
-            && format != format_b
-        {
-            let text = [(format, size), (format_b, size_b)]
-                .map(|(format, size)| format!("{}, {}", format.name(), bytes(size)));
-            out.diffs.push(Diff::new(Kind::FloatFormat, text));
-        }
-    }
-
     fn compare_records(
         &mut self,
         out: &mut Outcome<'a>,
@@ -308,83 +266,15 @@ impl<'g, 'a> Walk<'g, 'a> {
         self.compare_members(out, units, [&x.members, &y.members], Label::Field);
         self.compare_variant_parts(out, units, records);
         compare_virtual_functions(out, [&x.virtual_functions, &y.virtual_functions]);
-        if x.containing.is_some() && y.containing.is_some() {
-            self.hold(
-                out,
-                Label::SelfType,
-                false,
-                units,
-                [x.containing, y.containing],
-            );
+        let contained = [x.containing, y.containing];
+        if contained.iter().all(Option::is_some) {
+            // A vtable has members.
+            let label = match x.members.is_empty() {
+                true => Label::Owned,
+                false => Label::SelfType,
+            };
+            self.hold(out, label, false, units, contained);
         }
-    }
-
-    /// Members of a record, or of a variant.
-    pub(crate) fn compare_members(
-        &mut self,
-        out: &mut Outcome<'a>,
-        units: Two<UnitId>,
-        members: Two<&'g [Member<'a>]>,
-        label: fn(Option<&'a str>) -> Label<'a>,
-    ) {
-        for matched in match_by_name(members[0], members[1], |member| member.name.unwrap_or("")) {
-            match matched {
-                [Some(x), Some(y)] => {
-                    self.compare_places(out, units, [x, y]);
-                    self.hold(out, label(x.name), true, units, [x.target, y.target]);
-                }
-                one_sided => {
-                    let text = [0, 1].map(|side| match one_sided[side] {
-                        Some(member) => self.graph.describe(units[side], member),
-                        None => "absent".to_owned(),
-                    });
-                    let name = one_sided
-                        .iter()
-                        .flatten()
-                        .find_map(|member| member.name)
-                        .unwrap_or("(anonymous)");
-                    let at = [0, 1]
-                        .map(|side| one_sided[side].map(|member| (units[side], member.declared)));
-                    out.diffs
-                        .push(Diff::new(Kind::FieldMissing, text).of_member(name).at(at));
-                }
-            }
-        }
-    }
-
-    fn compare_places(
-        &mut self,
-        out: &mut Outcome<'a>,
-        units: Two<UnitId>,
-        members: Two<&Member<'a>>,
-    ) {
-        let places = [0, 1].map(|side| self.graph.bit_offset(units[side], members[side]));
-        let widths = members.map(|member| member.bit_size);
-        if places == [None, None] {
-            self.gap_named(
-                out,
-                Reason::Unreadable("a bit field in a storage unit of unknown size"),
-                members[0].name,
-            );
-        }
-        if places[0] == places[1] && widths[0] == widths[1] {
-            return;
-        }
-        let kind = if widths == [None, None] {
-            Kind::FieldOffset
-        } else {
-            Kind::Bitfield
-        };
-        let text = [0, 1].map(|side| self.graph.describe(units[side], members[side]));
-        let at = [0, 1].map(|side| Some((units[side], members[side].declared)));
-        let diff = Diff::new(kind, text)
-            .of_member(members[0].name.unwrap_or("(anonymous)"))
-            .at(at);
-        out.diffs.push(if widths[0] == widths[1] {
-            diff.derived()
-        } else {
-            diff
-        });
     }
 
     /// Hands two held types to the walk, or says why they cannot be compared.
@@ -449,119 +339,5 @@ impl<'g, 'a> Walk<'g, 'a> {
             subject: name.unwrap_or("(anonymous)").to_owned(),
             on: [true, true],
         });
-    }
-}
-
-/// Functions by their indexes in the vtable: both sides call through the table that either has stored.
-fn compare_virtual_functions(out: &mut Outcome<'_>, lists: Two<&[VirtualFunction<'_>]>) {
-    let mut differing = Listed::default();
-    for matched in match_by_name(lists[0], lists[1], |function| function.name) {
-        let indexes = matched.map(|function| function.map(|function| function.index));
-        if indexes[0] != indexes[1] {
-            let name = matched.into_iter().flatten().next();
-            let text = indexes.map(|index| match index {
-                Some(index) => format!("entry {index}"),
-                None => "absent".to_owned(),
-            });
-            differing.add(
-                name.map_or("", |function| function.name),
-                text,
-                [None, None],
-            );
-        }
-    }
-    out.diffs.extend(differing.into_diff(Kind::VirtualFunction));
-}
-
-fn compare_enumerators(
-    out: &mut Outcome<'_>,
-    lists: Two<&[Enumerator<'_>]>,
-    sizes: Two<Option<u64>>,
-) {
-    let mut differing = Listed::default();
-    for matched in match_by_name(lists[0], lists[1], |enumerator| enumerator.name) {
-        let text = [0, 1].map(|side| match matched[side] {
-            Some(enumerator) => masked(enumerator.value, sizes[side]).to_string(),
-            None => "absent".to_owned(),
-        });
-        if text[0] != text[1] {
-            let name = matched
-                .iter()
-                .flatten()
-                .next()
-                .map_or("", |enumerator| enumerator.name);
-            differing.add(name, text, [None, None]);
-        }
-    }
-    out.diffs.extend(differing.into_diff(Kind::Enumerator));
-}
-
-fn dimensions(list: &[Option<u64>]) -> String {
-    let texts: Vec<String> = list
-        .iter()
-        .map(|count| count.map_or("?".to_owned(), |count| count.to_string()))
-        .collect();
-    format!("{} elements", texts.join(" × "))
-}
-
-/// A size for people.
-pub(crate) fn bytes(size: Option<u64>) -> String {
-    match size {
-        None => "unknown size".to_owned(),
-        Some(1) => "1 byte".to_owned(),
-        Some(size) => format!("{size} bytes"),
-    }
-}
-
-fn encoding_name(encoding: gimli::DwAte) -> &'static str {
-    match encoding {
-        gimli::DW_ATE_address => "address",
-        gimli::DW_ATE_boolean => "boolean",
-        gimli::DW_ATE_complex_float => "complex floating point",
-        gimli::DW_ATE_float => "floating point",
-        gimli::DW_ATE_signed => "signed integer",
-        gimli::DW_ATE_signed_char => "signed character",
-        gimli::DW_ATE_unsigned => "unsigned integer",
-        gimli::DW_ATE_unsigned_char => "unsigned character",
-        gimli::DW_ATE_UTF => "Unicode character",
-        gimli::DW_ATE_decimal_float => "decimal floating point",
-        _ => "other encoding",
-    }
-}
-
-impl Shape<'_> {
-    fn noun(&self) -> &'static str {
-        match self {
-            Shape::Base { .. } => "scalar",
-            Shape::Record(record) if record.kind == RecordKind::Union => "union",
-            Shape::Record(_) => "struct",
-            Shape::Enumeration { .. } => "enumeration",
-            Shape::Array { .. } => "array",
-            Shape::Pointer { .. } => "pointer",
-            Shape::Function { .. } => "function",
-            Shape::Alias { .. } => "alias",
-            Shape::Unspecified => "unspecified type",
-            Shape::Opaque(_) => "unknown type",
-        }
-    }
-}
-
-impl crate::model::Graph<'_> {
-    /// Place, size and type of a member.
-    pub(crate) fn describe(&self, unit: UnitId, member: &Member<'_>) -> String {
-        let name = self.target_name(unit, member.target);
-        let start = self.bit_offset(unit, member);
-        match (start, member.bit_size) {
-            (Some(start), Some(width)) => {
-                format!("bits {start}..{}  {name}", start.saturating_add(width))
-            }
-            (None, _) => format!("unknown offset  {name}"),
-            (Some(start), None) => {
-                let size = self
-                    .target_size(unit, member.target)
-                    .map_or("?".to_owned(), |size| size.to_string());
-                format!("offset {}  size {size}  {name}", start / 8)
-            }
-        }
     }
 }

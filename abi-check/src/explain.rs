@@ -9,6 +9,8 @@
 //!
 //! Invariant: a reachable pair with a difference always leads to a finding, its own or that of what it follows from.
 
+mod reached;
+
 use std::collections::BTreeSet;
 
 use crate::collected::{Collected, Draft};
@@ -18,15 +20,10 @@ use crate::matching::RootPair;
 use crate::model::{Graph, Member, Shape, TypeId};
 use crate::report::{Finding, Kind, Place, Reached, Reason, Severity, SideView};
 use crate::walk::{Diff, Edge, Holders, Label, PairId, SourceLine, Walk};
-use crate::ways::{self, Way, Ways};
+use crate::ways::{self, Ways};
 
-/// Findings for which all roots are counted; further ones name one root.
-const MAX_COUNTED: usize = 256;
 /// Renamed types that are searched for the difference that makes a renamed field an error.
 const MAX_SEARCHED: usize = 4096;
-/// Steps of a path that are shown.
-const MAX_PATH: usize = 64;
-
 /// Differences of two sides, on the way to findings.
 pub(crate) struct Explain<'e, 'g, 'a> {
     graph: &'g Graph<'a>,
@@ -327,7 +324,7 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         let text = [describe(0, left), describe(1, right)];
         let mut reached = self.reached(holder, None);
         for reached in &mut reached {
-            reached.path.push_str(&step(edge.label));
+            reached.path.push_str(&reached::step(edge.label));
         }
         let mut finding = self.finding((kind, text), name, Some(member), at, reached);
         self.context(holder, &mut finding);
@@ -445,31 +442,6 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
         }
     }
 
-    /// Adds who else is concerned.
-    fn context(&mut self, id: PairId, finding: &mut Finding) {
-        if self.counted >= MAX_COUNTED {
-            return;
-        }
-        self.counted += 1;
-        let reaching = self.holders.reaching([id], |_, _| true);
-        let roots: BTreeSet<&str> = self
-            .roots
-            .iter()
-            .filter(|root| root.pair.is_some_and(|pair| reaching[pair.0 as usize]))
-            .map(|root| self.graph.var(root.a).name.as_ref())
-            .collect();
-        finding.more_roots = roots.len().saturating_sub(finding.reached.len());
-        let holding = self.holders.reaching([id], |_, by_value| by_value);
-        let names: BTreeSet<String> = (0..self.walk.pairs.len())
-            .filter(|index| holding[*index] && !self.ways[*index].is_empty())
-            .map(|index| &self.walk.pairs[index])
-            .filter(|pair| !pair.renamed && matches!(self.graph.ty(pair.a).shape, Shape::Record(_)))
-            .map(|pair| self.graph.type_name(pair.a))
-            .filter(|name| *name != finding.type_name)
-            .collect();
-        finding.also_affects = names.into_iter().collect();
-    }
-
     fn table_types(&self, id: PairId) -> Vec<(usize, TypeId)> {
         let pair = self.walk.pair(id);
         match self.graph.ty(pair.a).shape {
@@ -495,42 +467,6 @@ impl<'e, 'g, 'a> Explain<'e, 'g, 'a> {
             );
         }
     }
-
-    /// Shortest ways from roots to a pair.
-    fn reached(&self, id: PairId, member: Option<&str>) -> Vec<Reached> {
-        let ways = &self.ways[id.0 as usize];
-        ways.iter().map(|way| self.path(way, member)).collect()
-    }
-
-    fn path(&self, way: &Way<'a>, member: Option<&str>) -> Reached {
-        let mut steps: Vec<String> = member.map(|name| format!(".{name}")).into_iter().collect();
-        let mut at = way;
-        while let Some((holder, way, label)) = at.held {
-            steps.push(step(label));
-            at = &self.ways[holder.0 as usize][way];
-        }
-        let var = self.graph.var(self.roots[at.root].a);
-        let root = var.name.to_string();
-        if steps.len() > MAX_PATH {
-            steps.truncate(MAX_PATH);
-            steps.push(".…".to_owned());
-        }
-        steps.reverse();
-        Reached {
-            kind: var.kind,
-            path: format!("{root}{}", steps.concat()),
-            root,
-        }
-    }
-}
-
-fn step(label: Label<'_>) -> String {
-    match label {
-        Label::Field(None) | Label::Variant(None) | Label::Underlying => String::new(),
-        Label::Element => "[]".to_owned(),
-        Label::Pointee => ".*".to_owned(),
-        label => format!(".{}", place(label)),
-    }
 }
 
 /// What messages call the place where a type holds another one.
@@ -542,6 +478,7 @@ fn place(label: Label<'_>) -> String {
         Label::Element => "(element)".to_owned(),
         Label::Pointee => "(pointee)".to_owned(),
         Label::SelfType => "(Self)".to_owned(),
+        Label::Owned => "(T)".to_owned(),
         Label::Parameter(number) => format!("(parameter {})", number + 1),
         Label::Result => "(result)".to_owned(),
     }

@@ -19,9 +19,10 @@ use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::form::{self, Value};
 use crate::hash::{Hash, Hasher};
+use crate::index::{Index, Reference};
 use crate::load::{Loader, qualified};
 use crate::model::{DieOffset, Level, Type};
-use crate::shape::is_type;
+use crate::shape::{is_type, stands_for_parameter};
 use crate::unit::UnitReader;
 
 /// Types without a name within each other deeper than this are not shared.
@@ -77,8 +78,9 @@ impl<'a> Sketch<'a> {
 /// Hashes the entry at `offset`, and adds what it refers to to `targets`; `None` if it is no type.
 pub(crate) fn sketch<'a>(
     reader: &UnitReader<'a>,
+    index: &Index<'a>,
     offset: DieOffset,
-    targets: &mut Vec<DieOffset>,
+    targets: &mut Vec<Reference>,
 ) -> Result<Option<Sketch<'a>>, Error> {
     let Some(mut cursor) = reader.entry_at(offset) else {
         return Ok(None);
@@ -93,11 +95,12 @@ pub(crate) fn sketch<'a>(
     let first = targets.len();
     let mut artist = Artist {
         reader,
+        index,
         offset,
         hasher: Hasher::new(3),
         targets,
     };
-    let said = artist.attributes(&mut cursor, abbreviation, true)?;
+    let said = artist.attributes(&mut cursor, abbreviation, Entry::Type)?;
     let kind = match abbreviation.role {
         Role::Record | Role::Enumeration if said.is_elsewhere => Kind::Other,
         Role::Record => Kind::Record,
@@ -113,7 +116,7 @@ pub(crate) fn sketch<'a>(
         },
     };
     if abbreviation.has_children && !matches!(kind, Kind::Scalar | Kind::Other) {
-        artist.parts(&mut cursor, kind)?;
+        artist.parts(&mut cursor, kind, stands_for_parameter(said.name))?;
     }
     Ok(Some(Sketch {
         own: artist.hasher,
@@ -133,17 +136,34 @@ struct Said<'a> {
     is_elsewhere: bool,
 }
 
+/// What an entry is to the type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    /// The type itself.
+    Type,
+    /// A part that is of a type.
+    Holder,
+    /// Another part.
+    Part,
+}
+
 /// Hashes one type's entry.
 struct Artist<'r, 't, 'a> {
     reader: &'r UnitReader<'a>,
+    index: &'r Index<'a>,
     offset: DieOffset,
     hasher: Hasher,
-    targets: &'t mut Vec<DieOffset>,
+    targets: &'t mut Vec<Reference>,
 }
 
 impl<'a> Artist<'_, '_, 'a> {
     /// The entries in a type that are part of it; the others are passed over.
-    fn parts(&mut self, cursor: &mut Cursor<'a>, kind: Kind) -> Result<(), Error> {
+    fn parts(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        kind: Kind,
+        with_parameter: bool,
+    ) -> Result<(), Error> {
         let mut depth = 1;
         while depth > 0 && !cursor.is_empty() {
             let Some(abbreviation) = self.reader.kind(cursor)? else {
@@ -152,13 +172,18 @@ impl<'a> Artist<'_, '_, 'a> {
                 continue;
             };
             let tag = abbreviation.tag;
-            if is_part(abbreviation, kind) {
+            let is_parameter = tag == dw::DW_TAG_template_type_parameter && with_parameter;
+            if is_part(abbreviation, kind) || is_parameter {
                 let refers = matches!(
                     tag,
                     dw::DW_TAG_member | dw::DW_TAG_inheritance | dw::DW_TAG_formal_parameter
                 );
+                let entry = match refers || is_parameter {
+                    true => Entry::Holder,
+                    false => Entry::Part,
+                };
                 let first = self.targets.len();
-                let said = self.attributes(cursor, abbreviation, refers)?;
+                let said = self.attributes(cursor, abbreviation, entry)?;
                 if kind == Kind::Record && (said.is_declaration || said.is_external) {
                     // The declaration of a variable.
                     self.targets.truncate(first);
@@ -184,9 +209,10 @@ impl<'a> Artist<'_, '_, 'a> {
         &mut self,
         cursor: &mut Cursor<'a>,
         abbreviation: &Abbreviation,
-        refers: bool,
+        entry: Entry,
     ) -> Result<Said<'a>, Error> {
         let reader = self.reader;
+        let refers = entry != Entry::Part;
         let mut said = Said::default();
         self.hasher.number(abbreviation.tag.0.into());
         let relocations = &reader.units.section.relocations;
@@ -218,6 +244,12 @@ impl<'a> Artist<'_, '_, 'a> {
             }
             let name = u64::from(spec.name.0);
             match spec.name {
+                // Of what is equal to something known, nothing but the hash is needed.
+                dw::DW_AT_name if entry != Entry::Type => {
+                    let text = reader.string_bytes(start, end, value)?;
+                    self.hasher.number(name);
+                    self.hasher.bytes(text.unwrap_or_default());
+                }
                 dw::DW_AT_name => {
                     said.name = reader.string(start, end, value)?;
                     self.hasher.number(name);
@@ -225,13 +257,14 @@ impl<'a> Artist<'_, '_, 'a> {
                 }
                 dw::DW_AT_type | dw::DW_AT_containing_type if refers => {
                     self.hasher.number(name);
-                    self.targets.push(reader.reference(start, end, value)?);
+                    let to = reader.reference(start, end, value)?;
+                    self.targets.push(self.index.reference(to));
                 }
                 dw::DW_AT_signature if refers => {
                     if let Some(target) = reader.type_unit(value) {
                         said.is_elsewhere = true;
                         self.hasher.number(name);
-                        self.targets.push(target);
+                        self.targets.push(self.index.reference(target));
                     }
                 }
                 dw::DW_AT_discr => {
@@ -263,10 +296,7 @@ impl<'a> Artist<'_, '_, 'a> {
 
     /// A constant, flag or block, by what it means.
     fn value(&mut self, name: u64, value: Value<'a>) {
-        let mut add = |class: u64, value| {
-            self.hasher.number(class << 32 | name);
-            self.hasher.number(value);
-        };
+        let mut add = |class: u64, value| self.hasher.pair(class << 32 | name, value);
         match value {
             Value::Unsigned(value) => add(1, value),
             Value::Signed(value) if value >= 0 => add(1, value as u64),
@@ -372,46 +402,60 @@ impl Loader<'_, '_> {
     fn target(
         &mut self,
         hasher: &mut Hasher,
-        offset: DieOffset,
+        reference: Reference,
         depth: u32,
     ) -> Result<bool, Error> {
-        if !(self.unit.start..self.unit.end).contains(&offset.0) {
-            hasher.number(21);
-            hasher.hash(self.instance(offset));
-            return Ok(true);
-        }
-        let Some(at) = self.index.type_at(offset) else {
-            hasher.number(22);
-            return Ok(false);
+        let at = match reference {
+            Reference::Type(at) => at,
+            Reference::Nothing => {
+                hasher.number(22);
+                return Ok(false);
+            }
+            Reference::Outside(offset) => {
+                hasher.number(21);
+                hasher.hash(self.instance(offset));
+                return Ok(true);
+            }
         };
-        let slot = self.slot(at);
-        let former = match slot {
-            Some(_) => None,
-            None => self.former(offset),
-        };
-        let name = match (slot, former) {
-            (Some(slot), _) => self.met[slot].sketch.nominal_name(),
-            (None, Some(id)) => nominal_name(self.known.ty(id)),
-            (None, None) => None,
-        };
-        if let Some(name) = name {
-            let (_, scope) = self.scope(self.index.types[at].1)?;
+        if let Some(name) = self.nominal(at)? {
             hasher.number(23);
-            hasher.hash(qualified(scope, name));
+            hasher.hash(name);
             return Ok(false);
         }
-        let hash = match (slot, former) {
-            (Some(slot), _) => self.hash_within(slot, depth)?,
-            (None, Some(id)) => self.known.hash(id),
-            (None, None) => self.instance(offset),
+        let (offset, _) = self.index.types[at];
+        let (hash, is_open) = match (self.slot(at), self.former(offset)) {
+            (Some(slot), _) => {
+                let hash = self.hash_within(slot, depth)?;
+                (hash, self.met[slot].open.is_some())
+            }
+            (None, Some(id)) => (self.known.hash(id), self.known.is_open(id)),
+            (None, None) => (self.instance(offset), false),
         };
         hasher.number(24);
         hasher.hash(hash);
-        Ok(match (slot, former) {
-            (Some(slot), _) => self.met[slot].open.is_some(),
-            (None, Some(id)) => self.known.is_open(id),
-            (None, None) => false,
-        })
+        Ok(is_open)
+    }
+
+    /// The hash of the name that stands for a type, if there is one.
+    fn nominal(&mut self, at: usize) -> Result<Option<Hash>, Error> {
+        let (offset, scope) = self.index.types[at];
+        let slot = self.slot(at);
+        let name = match slot.map(|slot| &self.met[slot]) {
+            Some(met) if met.nominal.is_some() => return Ok(met.nominal),
+            Some(met) => met.sketch.nominal_name(),
+            None => self
+                .former(offset)
+                .and_then(|id| nominal_name(self.known.ty(id))),
+        };
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        let (_, scope) = self.scope(scope)?;
+        let hash = Some(qualified(scope, name));
+        if let Some(slot) = slot {
+            self.met[slot].nominal = hash;
+        }
+        Ok(hash)
     }
 }
 

@@ -117,7 +117,7 @@ pub(crate) fn skip(cursor: &mut Cursor<'_>, form: DwForm, encoding: Encoding) ->
 }
 
 /// Reads a value.
-#[inline]
+#[inline(always)]
 pub(crate) fn read<'a>(
     cursor: &mut Cursor<'a>,
     form: DwForm,
@@ -169,7 +169,7 @@ pub(crate) fn read<'a>(
         }
         dw::DW_FORM_indirect => {
             let form = indirect(cursor)?;
-            return read(cursor, form, implicit, encoding);
+            return read_indirect(cursor, form, encoding);
         }
         dw::DW_FORM_strp_sup | dw::DW_FORM_GNU_strp_alt => {
             Value::StrElsewhere(cursor.number(offset_size)?)
@@ -183,6 +183,15 @@ pub(crate) fn read<'a>(
             Value::Other
         }
     })
+}
+
+/// Reads a value whose form stands before it.
+fn read_indirect<'a>(
+    cursor: &mut Cursor<'a>,
+    form: DwForm,
+    encoding: Encoding,
+) -> Result<Value<'a>> {
+    read(cursor, form, 0, encoding)
 }
 
 /// The form that stands before the value.

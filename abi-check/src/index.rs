@@ -7,6 +7,8 @@
 //! Invariants: the stack lives on the heap, so no nesting is too deep; types and variables ascend by offset; the parent of a
 //! scope comes before it.
 
+use std::ops::Range;
+
 use gimli::constants as dw;
 
 use crate::abbreviation::{Abbreviation, Role};
@@ -24,9 +26,23 @@ const MAX_ORIGINS: usize = 8;
 /// Qualified names are cut off beyond this depth, which no compiler reaches.
 pub(crate) const MAX_SCOPES: usize = 128;
 
+/// Types are found by the block of so many bytes that they start in, as a power of two.
+const BLOCK: u32 = 5;
+
 /// A namespace, type or function of one unit; 0 is the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct LocalScope(pub(crate) u32);
+
+/// Where a reference leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reference {
+    /// To a type of the unit, as an index of its types.
+    Type(usize),
+    /// To something of the unit that is no type.
+    Nothing,
+    /// To another unit.
+    Outside(DieOffset),
+}
 
 /// What an entry with contents is.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +69,10 @@ pub(crate) struct FoundStatic<'a> {
 pub(crate) struct Index<'a> {
     /// Types, and what they are declared in.
     pub(crate) types: Vec<(DieOffset, LocalScope)>,
+    /// For each block of the unit, the first type that starts in it or behind it.
+    blocks: Vec<u32>,
+    /// The unit, as offsets of entries.
+    unit: Range<u32>,
     /// Typedefs, which may be the names of types that have none.
     pub(crate) typedefs: Vec<DieOffset>,
     /// Structures, unions and enumerations, as indexes of `types`.
@@ -82,8 +102,10 @@ impl<'a> Index<'a> {
         reader: &UnitReader<'a>,
         statics: bool,
     ) -> Result<(Index<'a>, Vec<FoundStatic<'a>>), Error> {
+        let [start, end] = [reader.header.start, reader.header.end].map(u64::from);
         let mut index = Index {
             scopes: vec![(LocalScope(0), DieOffset::default())],
+            unit: reader.number(start).0..reader.number(end).0,
             ..Index::default()
         };
         let mut frames: Vec<Frame> = Vec::new();
@@ -130,7 +152,16 @@ impl<'a> Index<'a> {
                 frames.push(inside);
             }
         }
+        index.divide();
         Ok((index, completions))
+    }
+
+    /// Makes the blocks.
+    fn divide(&mut self) {
+        for (at, (offset, _)) in self.types.iter().enumerate() {
+            let block = (offset.0 - self.unit.start) >> BLOCK;
+            self.blocks.resize(block as usize + 1, at as u32);
+        }
     }
 
     fn scope_or_type(
@@ -165,7 +196,23 @@ impl<'a> Index<'a> {
 
     /// The type that starts at `offset`, as an index of `types`.
     pub(crate) fn type_at(&self, offset: DieOffset) -> Option<usize> {
-        self.types.binary_search_by_key(&offset, |(at, _)| *at).ok()
+        let block = offset.0.checked_sub(self.unit.start)? >> BLOCK;
+        let first = *self.blocks.get(block as usize)? as usize;
+        let mut near = self.types[first..].iter();
+        let found = near.position(|(at, _)| *at >= offset)? + first;
+        (self.types[found].0 == offset).then_some(found)
+    }
+
+    /// Where a reference leads.
+    #[inline]
+    pub(crate) fn reference(&self, offset: DieOffset) -> Reference {
+        if !self.unit.contains(&offset.0) {
+            return Reference::Outside(offset);
+        }
+        match self.type_at(offset) {
+            Some(at) => Reference::Type(at),
+            None => Reference::Nothing,
+        }
     }
 
     /// Whether what starts at `offset` is a structure, union or enumeration.

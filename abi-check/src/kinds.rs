@@ -6,6 +6,16 @@
 
 use crate::report::{Kind, Severity};
 
+impl Severity {
+    /// Its word, which is also that of JSON and SARIF.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
 /// What is known of a kind of finding.
 #[derive(Clone, Copy, Debug)]
 pub struct KindEntry {

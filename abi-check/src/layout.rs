@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use gimli::RunTimeEndian;
 
-use crate::model::{Graph, Level, Member, MemberPlace, Shape, Target, TypeId, UnitId};
+use crate::model::{Graph, Level, Member, MemberPlace, Record, Shape, Target, TypeId, UnitId};
 use crate::names::{MAX_ALIASES, Stripped};
 
 /// Types nested by value deeper than this have no alignment here.
@@ -112,7 +112,8 @@ impl<'g, 'a> Layouts<'g, 'a> {
                         false => own,
                     });
                 }
-                Some(shared_power(result, size))
+                let packing = self.packing(ty.unit, record, size, depth).unwrap_or(result);
+                Some(shared_power(result.min(packing), size))
             }
             Shape::Alias { target, atomic } => {
                 let plain = self.target_alignment(ty.unit, *target, depth)?;
@@ -127,6 +128,40 @@ impl<'g, 'a> Layouts<'g, 'a> {
             }
             Shape::Unspecified | Shape::Function { .. } | Shape::Opaque(_) => None,
         }
+    }
+
+    /// What a packed record's members are aligned to at most: where some lie off their alignments, and none lies further
+    /// behind the one before it than packing asks for, those that lie well do so by chance.
+    fn packing(&mut self, unit: UnitId, record: &Record<'a>, size: u64, depth: u32) -> Option<u64> {
+        let mut placed = Vec::new();
+        for member in &record.members {
+            let (None, MemberPlace::Bits(bits)) = (member.bit_size, member.place) else {
+                return None;
+            };
+            let natural = match member.alignment {
+                Some(alignment) => alignment,
+                None => self.target_alignment(unit, member.target, depth)?,
+            };
+            placed.push((
+                bits / 8,
+                self.graph.target_size(unit, member.target)?,
+                natural,
+            ));
+        }
+        placed.sort_unstable();
+        let off = placed.iter().filter_map(|(offset, _, natural)| {
+            let shared = shared_power(*natural, *offset);
+            (shared < *natural).then_some(shared)
+        });
+        let packing = off.min()?.max(1);
+        let mut end = 0_u64;
+        for (offset, length, _) in placed {
+            if offset > end.checked_next_multiple_of(packing)? {
+                return None;
+            }
+            end = end.max(offset.checked_add(length)?);
+        }
+        (size <= end.checked_next_multiple_of(packing)?).then_some(packing)
     }
 
     fn member_alignment(&mut self, unit: UnitId, member: &Member<'a>, depth: u32) -> Option<u64> {

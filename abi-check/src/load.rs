@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::error::Error;
 use crate::fingerprint::{Sketch, sketch};
 use crate::hash::{Hash, Hasher};
-use crate::index::{Index, LocalScope};
+use crate::index::{Index, LocalScope, Reference};
 use crate::model::{DieOffset, Level, Member, Scope, ScopeId, Shape, Target, Type, TypeId, Unit};
 use crate::share::Types;
 use crate::types;
@@ -56,6 +56,8 @@ pub(crate) struct Met<'a> {
     pub(crate) sketch: Sketch<'a>,
     /// The name that a typedef gives it, if it has none.
     pub(crate) given: Option<&'a str>,
+    /// The hash of the name that stands for it, once it was asked for.
+    pub(crate) nominal: Option<Hash>,
     /// Its hash, once it is known.
     pub(crate) hash: Option<Hash>,
     /// Whether its hash is being computed.
@@ -75,7 +77,7 @@ pub(crate) struct Loader<'r, 'a> {
     /// What is needed of it in this round.
     pub(crate) met: Vec<Met<'a>>,
     /// What that refers to.
-    pub(crate) targets: Vec<DieOffset>,
+    pub(crate) targets: Vec<Reference>,
     /// Index in `met` of each type of the unit.
     slots: Vec<u32>,
     todo: Vec<u32>,
@@ -113,7 +115,7 @@ impl<'r, 'a> Loader<'r, 'a> {
         requests: impl IntoIterator<Item = Request>,
     ) -> Result<Loaded<'a>, Error> {
         for (offset, level) in requests {
-            self.want(offset, level)?;
+            self.want(self.index.reference(offset), level)?;
         }
         while let Some(slot) = self.todo.pop() {
             let met = &self.met[slot as usize];
@@ -128,13 +130,14 @@ impl<'r, 'a> Loader<'r, 'a> {
         self.finish()
     }
 
-    fn want(&mut self, offset: DieOffset, level: Level) -> Result<(), Error> {
-        if !(self.unit.start..self.unit.end).contains(&offset.0) {
-            self.out.outside.push((offset, level));
-            return Ok(());
-        }
-        let Some(at) = self.index.type_at(offset) else {
-            return Ok(());
+    fn want(&mut self, reference: Reference, level: Level) -> Result<(), Error> {
+        let at = match reference {
+            Reference::Type(at) => at,
+            Reference::Nothing => return Ok(()),
+            Reference::Outside(offset) => {
+                self.out.outside.push((offset, level));
+                return Ok(());
+            }
         };
         if self.slots.is_empty() {
             self.slots = vec![NONE; self.index.types.len()];
@@ -147,13 +150,14 @@ impl<'r, 'a> Loader<'r, 'a> {
             }
             return Ok(());
         }
+        let (offset, _) = self.index.types[at];
         if self
             .former(offset)
             .is_some_and(|id| self.known.ty(id).level >= level)
         {
             return Ok(());
         }
-        let Some(sketch) = sketch(self.reader, offset, &mut self.targets)? else {
+        let Some(sketch) = sketch(self.reader, self.index, offset, &mut self.targets)? else {
             return Ok(());
         };
         let given = if sketch.name.is_none() && sketch.is_nominal() {
@@ -169,6 +173,7 @@ impl<'r, 'a> Loader<'r, 'a> {
             level,
             sketch,
             given,
+            nominal: None,
             hash: None,
             busy: false,
             open: None,
@@ -200,6 +205,9 @@ impl<'r, 'a> Loader<'r, 'a> {
 
     /// A scope as the result names it, and the hash of its qualified name.
     pub(crate) fn scope(&mut self, scope: LocalScope) -> Result<(ScopeId, Hash), Error> {
+        if scope == LocalScope(0) {
+            return Ok((ScopeId(0), Hash::NOTHING));
+        }
         if let Some(known) = self.scopes.get(&scope) {
             return Ok(*known);
         }
@@ -244,11 +252,12 @@ impl<'r, 'a> Loader<'r, 'a> {
 
     fn finish(mut self) -> Result<Loaded<'a>, Error> {
         self.out.types.reserve_exact(self.met.len());
-        for slot in 0..self.met.len() {
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slot(at) else {
+                continue;
+            };
             let hash = self.hash_of(slot)?;
-            let Met {
-                at, level, given, ..
-            } = self.met[slot];
+            let Met { level, given, .. } = self.met[slot];
             let (offset, scope) = self.index.types[at];
             let found = match self.known.find(self.unit.side, hash, level) {
                 Some(id) => Found::Known(id),
@@ -268,7 +277,6 @@ impl<'r, 'a> Loader<'r, 'a> {
             };
             self.out.types.push((offset, found));
         }
-        self.out.types.sort_unstable_by_key(|(offset, _)| *offset);
         Ok(self.out)
     }
 }

@@ -177,7 +177,7 @@ pub(crate) struct Record<'a> {
     pub(crate) virtual_functions: Vec<VirtualFunction<'a>>,
     /// Whether it is only declared.
     pub(crate) declaration: bool,
-    /// Vtables: the type that they are for.
+    /// Vtables: the type that they are for. What [stands for its parameter](crate::shape::stands_for_parameter): that.
     pub(crate) containing: Target,
     /// A construct in it that this crate does not compare.
     pub(crate) opaque: Option<&'static str>,

@@ -38,19 +38,11 @@ fn quoted(name: &str) -> String {
     format!("`{name}`")
 }
 
-/// `error` or `warning`, which are also the words of SARIF.
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
 /// What stands before a finding.
 fn level(finding: &Finding) -> &'static str {
     match finding.suppressed {
         Some(_) => "suppressed",
-        None => severity(finding.kind.severity()),
+        None => finding.kind.severity().word(),
     }
 }
 

@@ -7,6 +7,12 @@ use gimli::constants as dw;
 use crate::attributes::{Attributes, MemberLocation};
 use crate::model::{MemberPlace, Record, RecordKind, Shape};
 
+/// Whether a type stands for its type parameter: Rust's `PhantomData`. Containers that keep what they hold behind a pointer
+/// without its type, as `Vec` does, say by it what that is.
+pub(crate) fn stands_for_parameter(name: Option<&str>) -> bool {
+    name.is_some_and(|name| name.starts_with("PhantomData<"))
+}
+
 /// Whether a tag is that of a type.
 pub(crate) fn is_type(tag: gimli::DwTag) -> bool {
     matches!(

@@ -15,7 +15,7 @@ use crate::model::{
     DieOffset, Enumerator, Level, Member, Record, ScopeId, Shape, Type, UnitId, Variant,
     VariantPart, VirtualFunction,
 };
-use crate::shape::{is_type, member_place, shape_of};
+use crate::shape::{is_type, member_place, shape_of, stands_for_parameter};
 use crate::unit::UnitReader;
 
 /// What the children of an entry belong to.
@@ -47,6 +47,7 @@ pub(crate) fn read<'a>(
     let attributes = reader.attributes(&mut cursor, abbreviation)?;
     let mut part = Part {
         reader,
+        stands_for_parameter: stands_for_parameter(attributes.name),
         shape: shape_of(abbreviation.tag, &attributes),
     };
     let owner = match &part.shape {
@@ -76,6 +77,7 @@ pub(crate) fn read<'a>(
 /// A type whose parts are being read.
 struct Part<'r, 'a> {
     reader: &'r UnitReader<'a>,
+    stands_for_parameter: bool,
     shape: Shape<'a>,
 }
 
@@ -120,7 +122,8 @@ impl<'a> Part<'_, 'a> {
                 | (dw::DW_TAG_enumerator, Owner::Enumeration)
                 | (dw::DW_TAG_subrange_type, Owner::Array)
                 | (dw::DW_TAG_formal_parameter, Owner::Function)
-        ) || (owner == Owner::Record && abbreviation.is_virtual());
+        ) || (owner == Owner::Record && abbreviation.is_virtual())
+            || (tag == dw::DW_TAG_template_type_parameter && self.stands_for_parameter);
         if !is_read {
             self.reader.skip(cursor, abbreviation)?;
             self.unread(tag, owner);
@@ -137,6 +140,11 @@ impl<'a> Part<'_, 'a> {
                 return self.variant_entry(owner, tag, &attributes, at);
             }
             dw::DW_TAG_subprogram => self.virtual_function(&attributes),
+            dw::DW_TAG_template_type_parameter => {
+                if let Some(record) = self.record() {
+                    record.containing = attributes.target;
+                }
+            }
             dw::DW_TAG_enumerator => self.enumerator(&attributes),
             dw::DW_TAG_subrange_type => self.dimension(&attributes),
             _ => {

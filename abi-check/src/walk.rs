@@ -42,6 +42,8 @@ pub(crate) enum Label<'a> {
     Pointee,
     /// As the type that a vtable is for.
     SelfType,
+    /// As what `PhantomData` stands for.
+    Owned,
     /// As what a function takes, counted from 0.
     Parameter(usize),
     /// As what a function returns.

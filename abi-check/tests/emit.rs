@@ -8,6 +8,9 @@ use support::{Scratch, cc, gcc, rustc};
 
 const C_COMPILERS: [&str; 3] = ["gcc", "aarch64-linux-gnu-gcc", "riscv64-linux-gnu-gcc"];
 
+const CPLUSPLUS_COMPILERS: [&str; 2] = ["g++", "riscv64-linux-gnu-g++"];
+const AS_CPLUSPLUS: &[&str] = &["-x", "c++", "-std=c++11"];
+
 const RING: &str = "\
 #include <stdint.h>
 struct ring {
@@ -91,7 +94,9 @@ fn the_header_compiles_with_the_source_for_every_side_and_in_cplusplus() {
     for compiler in C_COMPILERS.iter().chain(&["clang"]) {
         judged(&scratch, compiler, RING, &["-std=c11"]).expect("the layouts are asserted right");
     }
-    judged(&scratch, "g++", RING, &["-x", "c++", "-std=c++11"]).expect("C++ has the same layouts");
+    for compiler in CPLUSPLUS_COMPILERS {
+        judged(&scratch, compiler, RING, AS_CPLUSPLUS).expect("C++ has the same layouts");
+    }
     let header = read(&scratch, "layout.h");
     for part in [
         "sizeof(union either) == 16",
@@ -125,8 +130,14 @@ fn the_header_refuses_what_was_changed() {
     ] {
         let changed = RING.replace(from, to);
         assert_ne!(changed, RING);
-        let refused = judged(&scratch, "gcc", &changed, &[]).expect_err(to);
-        assert!(refused.contains("static assertion failed"), "{refused}");
+        for compiler in C_COMPILERS {
+            let refused = judged(&scratch, compiler, &changed, &[]).expect_err(to);
+            assert!(refused.contains("static assertion failed"), "{refused}");
+        }
+        for compiler in CPLUSPLUS_COMPILERS {
+            let refused = judged(&scratch, compiler, &changed, AS_CPLUSPLUS).expect_err(to);
+            assert!(refused.contains("static assertion failed"), "{refused}");
+        }
     }
 }
 

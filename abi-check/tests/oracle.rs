@@ -4,6 +4,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use abi_check::{Field, Layout};
 use support::{Scratch, rustc, sides};
 
@@ -203,4 +206,102 @@ fn rustc_says_the_same_of_sizes_alignments_and_places() {
         types >= 12 && fields >= 25,
         "only {types} types with {fields} fields were compared:\n{printed}"
     );
+}
+
+/// A source that the toolchain has of its own libraries.
+fn core_source() -> PathBuf {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
+        .args(["--print", "sysroot"])
+        .output()
+        .expect("rustc runs");
+    let sysroot = String::from_utf8(output.stdout).expect("a path");
+    let source = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/src/lib.rs");
+    assert!(source.is_file(), "rustup component add rust-src");
+    source
+}
+
+/// `core` for a target, and what rustc says of its types.
+fn core_of(target: &str) -> (Vec<u8>, BTreeMap<String, Witness>) {
+    let scratch = Scratch::new(&format!("core-{target}"));
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .args(["--edition=2024", "--crate-name=core", "--crate-type=lib"])
+        .args(["--emit=obj=core.o", "-Cdebuginfo=2", "-Ccodegen-units=1"])
+        .args(["-Awarnings", "-Zprint-type-sizes", "--target", target])
+        .arg(core_source())
+        .current_dir(scratch.path())
+        .output()
+        .expect("rustc runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let object = std::fs::read(scratch.path().join("core.o")).expect("an object");
+    (object, parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// A type's name as rustc prints it in its own crate, of the name in DWARF.
+fn printed(name: &str) -> String {
+    name.replace("core::", "")
+}
+
+/// The name without lifetimes, which DWARF has not.
+fn without_lifetimes(name: &str) -> String {
+    ["<'_>", "'_, ", "'_ ", "'static "]
+        .iter()
+        .fold(name.to_owned(), |name, lifetime| name.replace(lifetime, ""))
+}
+
+#[test]
+fn rustc_says_the_same_of_all_types_of_core_on_two_targets() {
+    for target in ["x86_64-unknown-none", "riscv32imac-unknown-none-elf"] {
+        let (object, witnesses) = core_of(target);
+        let mut by_name: BTreeMap<String, Vec<&Witness>> = BTreeMap::new();
+        for (name, witness) in &witnesses {
+            let name = without_lifetimes(name);
+            by_name.entry(name).or_default().push(witness);
+        }
+        let layouts = abi_check::layouts(&sides(&[&object])[0]).expect("the object can be read");
+        let (mut types, mut fields, mut wrong) = (0, 0, Vec::new());
+        for layout in &layouts {
+            // Of what has one name and several lifetimes, all layouts are one.
+            let Some([witness, ..]) = by_name.get(&printed(&layout.name)).map(Vec::as_slice) else {
+                continue;
+            };
+            types += 1;
+            if (layout.size, layout.alignment) != (Some(witness.size), Some(witness.alignment)) {
+                wrong.push(format!("{}: {layout:?}, not {witness:?}", layout.name));
+            }
+            // Places of a union's fields are not printed in a way that can be told from a struct's.
+            let is_union = layout.fields.len() > 1
+                && layout
+                    .fields
+                    .iter()
+                    .all(|field| field.bit_offset == Some(0))
+                && layout
+                    .fields
+                    .iter()
+                    .filter(|field| field.bit_size != Some(0))
+                    .count()
+                    > 1;
+            if is_union {
+                continue;
+            }
+            for (field, place) in ours(layout) {
+                let Some(said) = witness.fields.get(&field) else {
+                    continue;
+                };
+                fields += 1;
+                // An unsized tail begins where what has a size ends; here it is one element.
+                let is_tail = *said == (witness.size, 0) && said.0 == place.0;
+                if *said != place && !is_tail {
+                    wrong.push(format!("{}.{field}: {place:?}, not {said:?}", layout.name));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{target}:\n{}", wrong.join("\n"));
+        assert!(
+            types > 500 && fields > 700,
+            "{target}: of {} types of rustc only {types} with {fields} fields were compared",
+            witnesses.len()
+        );
+    }
 }

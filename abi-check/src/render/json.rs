@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{doubt, headline, hint::hint, noun, quoted, same, severity};
+use super::{doubt, headline, hint::hint, noun, quoted, same};
 use crate::report::{
     Cell, FieldTable, Finding, PanicStrategy, Reached, Report, Severity, Suppressed, Unproved,
     Verdict,
@@ -227,7 +227,7 @@ impl Report {
         });
         FindingEntry {
             id: finding.kind.id(),
-            severity: severity(finding.kind.severity()),
+            severity: finding.kind.severity().word(),
             type_name: (!finding.type_name.is_empty()).then_some(finding.type_name.as_str()),
             member: finding.member.as_deref(),
             message: headline(finding, quoted),

@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use super::{doubt, excuse, headline, hint::hint, quoted, reason_of, severity, summary};
+use super::{doubt, excuse, headline, hint::hint, quoted, reason_of, summary};
 use crate::report::{Finding, Kind, Place, Report, Suppressed, Unproved, Verdict};
 
 /// The rule of what could not be compared.
@@ -92,7 +92,7 @@ impl Report {
             "ruleId": finding.kind.id(),
             "ruleIndex": rule_index(finding.kind),
             "kind": "fail",
-            "level": severity(finding.kind.severity()),
+            "level": finding.kind.severity().word(),
             "message": { "text": text },
             "partialFingerprints": { "finding/v1": format!("{}:{name}", finding.kind.id()) },
         });
@@ -165,7 +165,7 @@ fn rules() -> Vec<Value> {
             "shortDescription": { "text": format!("{}.", entry.title) },
             "fullDescription": { "text": entry.means },
             "help": { "text": format!("{}\n\n{}\n\n{}", entry.why, entry.example, entry.mend) },
-            "defaultConfiguration": { "level": severity(entry.severity) },
+            "defaultConfiguration": { "level": entry.severity.word() },
         })
     };
     let unproved = json!({

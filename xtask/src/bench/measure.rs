@@ -81,6 +81,11 @@ pub fn run_judged(
             .take(20)
             .collect::<Vec<_>>()
             .join("\n");
+        // What a signal ends says nothing.
+        let said = match said.trim().is_empty() {
+            true => used.status.to_string(),
+            false => said,
+        };
         return Err(Error::Tool { program, said });
     }
     let usage = used.rusage;

@@ -15,6 +15,8 @@ pub enum Work {
     Link,
     /// The image, which is the first argument, is shown, and every ISA's file of it made.
     Inspect,
+    /// The types in the debug information that the files hold together are compared with themselves.
+    Compare,
 }
 
 /// Files, what is done with them, and which of them are damaged.
@@ -139,6 +141,23 @@ int rich(int x) {
 }
 "#;
 
+/// One of each kind of type, reachable from statics.
+const TYPES: &str = r#"
+struct inner { char c; long l; _Bool b; _Alignas(32) short aligned; };
+enum colour { RED, GREEN = 7, BLUE = -1 };
+typedef struct inner alias_of_inner;
+typedef int (*operation)(struct inner *, enum colour, ...);
+union either { double d; float f[3][2]; _Complex float z; };
+struct node {
+    struct node *next; const volatile alias_of_inner in[4]; enum colour colour; union either either;
+    unsigned low : 3, high : 29; operation run; _Atomic long counter; __int128 wide; struct declared *only;
+    struct { int unnamed; union { int left; unsigned right; }; }; int vector __attribute__((vector_size(16)));
+    char tail[];
+};
+struct node *nodes; static struct inner table[9]; union either anything; enum colour favourite;
+struct inner *of_table(void) { return &table[favourite]; }
+"#;
+
 /// All of them, over the ISAs that have a compiler here.
 pub fn all() -> Vec<Fixture> {
     let mut fixtures = Vec::new();
@@ -187,8 +206,22 @@ pub fn all() -> Vec<Fixture> {
         work: Work::Inspect,
         ..Fixture::link("image", IMAGE, IMAGE)
     });
+    fixtures.extend(DEBUG.map(|(name, files)| Fixture {
+        work: Work::Compare,
+        ..Fixture::link(name, files, files)
+    }));
     fixtures
 }
+
+/// Debug information in several files that belong together.
+pub const DEBUG: [(&str, &str); 6] = [
+    ("types", "x86_64-types.o riscv64-types.o aarch64-types.o"),
+    ("type units", "types-units.o"),
+    ("split", "types-split.o types-split.dwo"),
+    ("package", "types-split.o types.dwp"),
+    ("moved by dwz", "types-a types-b types-common"),
+    ("stripped", "types-stripped types-debug"),
+];
 
 const IMAGE: &str = "sound.fat";
 
@@ -229,12 +262,36 @@ fn make() -> Result<(), Error> {
         run(&format!("ar rcsT {isa}-thin.a {members}"))?;
         run(&format!("ar rcs {isa}-all.rlib lib.rmeta {members}"))?;
     }
+    make_debug()?;
     let response = "# objects\nx86_64-start.o 'x86_64-main.o' \"x86_64-more.o\"\n-e _start --gc-sections \
         --defsym=value=0x10 --image-base=0x400000 -u answer\n";
     write(RESPONSE, response.trim_start_matches("# objects\n"))?;
     let image = all().into_iter().find(|fixture| fixture.name == "fat");
     let arguments = image.map(|fixture| fixture.arguments).unwrap_or_default();
     worker::link(&arguments, IMAGE).map_err(|error| tool("fatld", error.to_string()))
+}
+
+/// Debug information in all the places where it may be.
+fn make_debug() -> Result<(), Error> {
+    write("types.c", TYPES)?;
+    for (isa, gcc, flags) in COMPILERS {
+        run(&format!(
+            "{gcc} {flags} {FLAGS} -g types.c -o {isa}-types.o"
+        ))?;
+    }
+    for line in [
+        "gcc -c -g -fdebug-types-section types.c -o types-units.o",
+        "gcc -c -g -gsplit-dwarf types.c -o types-split.o",
+        "llvm-dwp types-split.dwo -o types.dwp",
+        "gcc -g -shared -fPIC types.c -o types-a",
+        "gcc -g -shared -fPIC types.c more.c -o types-b",
+        "objcopy --only-keep-debug types-a types-debug",
+        "objcopy --strip-debug --add-gnu-debuglink=types-debug types-a types-stripped",
+        "dwz -m types-common types-a types-b",
+    ] {
+        run(line)?;
+    }
+    Ok(())
 }
 
 fn write(name: &str, text: &str) -> Result<(), Error> {

@@ -121,6 +121,15 @@ fn seeds(target: &Target, sound: &Path, folder: &Path) -> Result<PathBuf, Error>
             std::fs::copy(entry.path(), seeds.join(&name)).map_err(system("copy the fixtures"))?;
         }
     }
+    if target.name == "dwarf" {
+        // Files that belong together follow each other, as the target takes them apart.
+        for (name, files) in fixtures::DEBUG {
+            let read = |file| std::fs::read(sound.join(file));
+            let parts: Result<Vec<Vec<u8>>, _> = files.split(' ').map(read).collect();
+            let parts = parts.map_err(system("read the fixtures"))?;
+            std::fs::write(seeds.join(name), parts.concat()).map_err(system("write a seed"))?;
+        }
+    }
     Ok(seeds)
 }
 

@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
+use abi_check::{ObjectFile, Selection, Side};
+use fatld::Problem;
 use fatld::error::Place;
 use fatld::options::Command;
-use fatld::{Error as Refusal, Problem};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use testsuite::damage::{Random, Sound};
 
@@ -103,13 +104,29 @@ impl Files {
     }
 }
 
+/// What a fixture's work was refused with.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// By the linker.
+    #[error(transparent)]
+    Link(#[from] fatld::Error),
+    /// By what compares types.
+    #[error(transparent)]
+    Compare(#[from] abi_check::Error),
+}
+
 /// Does a fixture's work, and says how it ended and, unless all is well, what was said.
 fn judge(fixture: &Fixture, victim: &str) -> (Outcome, String) {
     let done = catch_unwind(AssertUnwindSafe(|| {
         work(fixture).map_err(|refusal| {
             let said = refusal.to_string();
-            let placed = |problem: &Problem| is_placed(problem, fixture, victim);
-            let placed = refusal.problems().iter().all(placed);
+            let placed = match &refusal {
+                Refusal::Link(error) => {
+                    let placed = |problem: &Problem| is_placed(problem, fixture, victim);
+                    error.problems().iter().all(placed)
+                }
+                Refusal::Compare(_) => names_file_and_place(&said, fixture),
+            };
             (placed, said.replace('\n', " "))
         })
     }));
@@ -127,13 +144,14 @@ fn judge(fixture: &Fixture, victim: &str) -> (Outcome, String) {
 /// Does a fixture's work in the current folder.
 pub fn work(fixture: &Fixture) -> Result<(), Refusal> {
     match fixture.work {
-        Work::Link => link(&fixture.arguments, "out"),
-        Work::Inspect => inspect(&fixture.arguments[0]),
+        Work::Link => Ok(link(&fixture.arguments, "out")?),
+        Work::Inspect => Ok(inspect(&fixture.arguments[0])?),
+        Work::Compare => Ok(compare(&fixture.arguments)?),
     }
 }
 
 /// Links files into a file. The output comes last, so that no response file moves it elsewhere.
-pub fn link(arguments: &[String], output: &str) -> Result<(), Refusal> {
+pub fn link(arguments: &[String], output: &str) -> Result<(), fatld::Error> {
     let words = arguments.iter().map(OsString::from);
     match Command::parse(words.chain(["-o".into(), output.into()]))? {
         Command::Link(options) => fatld::link_image(&options),
@@ -142,7 +160,41 @@ pub fn link(arguments: &[String], output: &str) -> Result<(), Refusal> {
     }
 }
 
-fn inspect(file: &str) -> Result<(), Refusal> {
+/// Compares all that the files define with itself, and asks each where its debug information is.
+fn compare(files: &[String]) -> Result<(), abi_check::Error> {
+    let read = |name: &String| (name.clone(), std::fs::read(name).unwrap_or_default());
+    let files: Vec<(String, Vec<u8>)> = files.iter().map(read).collect();
+    let objects: Vec<ObjectFile<'_>> = files
+        .iter()
+        .map(|(name, data)| ObjectFile {
+            name: name.clone(),
+            data,
+        })
+        .collect();
+    for object in &objects {
+        for elsewhere in abi_check::elsewhere(object)? {
+            for other in &objects {
+                std::hint::black_box(elsewhere.check(other)?);
+            }
+        }
+    }
+    let side = |name: &str| Side {
+        name: name.to_owned(),
+        objects: objects.clone(),
+    };
+    let everything = Selection {
+        statics: &|_| true,
+        types: Some(&|_| true),
+        code_pointers: abi_check::CodePointers::Refused,
+        lints: &[],
+        progress: None,
+    };
+    let report = abi_check::compare_selected(&[side("a"), side("b")], everything)?;
+    std::hint::black_box(report);
+    Ok(())
+}
+
+fn inspect(file: &str) -> Result<(), fatld::Error> {
     let bytes =
         std::fs::read(file).map_err(|error| fatld::error::unreadable(Path::new(file), &error))?;
     let image = fatld::image::read(file, &bytes)?;
@@ -158,6 +210,16 @@ fn inspect(file: &str) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The message begins with one of the files, and says more than that.
+fn names_file_and_place(said: &str, fixture: &Fixture) -> bool {
+    let words = |file: &String| said.strip_prefix(file.as_str())?.strip_prefix(": ");
+    fixture
+        .arguments
+        .iter()
+        .filter_map(words)
+        .any(|words| !words.is_empty())
 }
 
 /// A refusal says where it is wrong and what should be there.

@@ -1,17 +1,15 @@
-//! Who compares two files: abi-check, and tools that look for differences of types in DWARF.
+//! Who compares two files: abi-check, the tools of others, and a walk over all entries, below which nobody can be.
 //!
-//! Each gets the options by which it compares types. pahole compares nothing: it prints the types of one file, so its
-//! work is that of both files, one after the other.
+//! The work of what takes one file at a time is that of both files, one after the other.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fatcc::tools::which;
-
+use super::tools::Tool;
 use crate::bench::measure::{self, Cost};
 use crate::error::Error;
 
-/// A tool and how it is called.
+/// A program and how it is called.
 pub struct Contestant {
     /// Name in the table.
     pub name: &'static str,
@@ -29,6 +27,8 @@ pub struct Contestant {
 pub const DEFAULT: &str = "abi-check";
 /// Row of all types and statics: what the other tools do.
 pub const ALL: &str = "abi-check --all";
+/// Row of what reads each entry, and nothing else.
+pub const WALK: &str = "gimli's walk over all entries";
 
 impl Contestant {
     /// Compares two files once.
@@ -54,56 +54,8 @@ impl Contestant {
     }
 }
 
-/// A tool of others.
-struct Other {
-    name: &'static str,
-    program: &'static str,
-    flags: &'static [&'static str],
-    is_single: bool,
-    is_answer: fn(i32) -> bool,
-    /// What installs it.
-    install: &'static str,
-}
-
-const OTHERS: [Other; 4] = [
-    Other {
-        name: "codiff -s",
-        program: "codiff",
-        flags: &["-s"],
-        is_single: false,
-        // It ends with 1 if the files differ.
-        is_answer: |status| status <= 1,
-        install: "apt-get install dwarves",
-    },
-    Other {
-        name: "pahole, both files",
-        program: "pahole",
-        flags: &["-F", "dwarf"],
-        is_single: true,
-        is_answer: |status| status == 0,
-        install: "apt-get install dwarves",
-    },
-    Other {
-        name: "abidiff",
-        program: "abidiff",
-        flags: &["--no-architecture"],
-        is_single: false,
-        // Bits 1 and 2 are errors, 4 and 8 say that something changed.
-        is_answer: |status| status & 3 == 0,
-        install: "apt-get install abigail-tools",
-    },
-    Other {
-        name: "ddbug",
-        program: "ddbug",
-        flags: &["-c", "type", "--diff"],
-        is_single: false,
-        is_answer: |status| status == 0,
-        install: "cargo install ddbug",
-    },
-];
-
-/// The contestants that are here, and what is missing with what installs it. `folder` may have programs too.
-pub fn all(abi_check: &Path, folder: &Path) -> (Vec<Contestant>, Vec<String>) {
+/// The contestants, of the tools of others those that were found.
+pub fn all(abi_check: &Path, tools: &[(Tool, PathBuf)]) -> Vec<Contestant> {
     let ours = |name, flags| Contestant {
         name,
         is_ours: true,
@@ -113,23 +65,23 @@ pub fn all(abi_check: &Path, folder: &Path) -> (Vec<Contestant>, Vec<String>) {
         // 3 is an error.
         is_answer: |status| (0..3).contains(&status),
     };
-    let mut all = vec![ours(DEFAULT, &[]), ours(ALL, &["--all"])];
-    let mut missing = Vec::new();
-    for other in OTHERS {
-        let own = folder.join("bin").join(other.program);
-        let found = which(other.program).or_else(|| own.is_file().then_some(own));
-        let Some(program) = found else {
-            missing.push(format!("{} ({})", other.program, other.install));
-            continue;
-        };
-        all.push(Contestant {
-            name: other.name,
-            is_ours: false,
-            program,
-            flags: other.flags,
-            is_single: other.is_single,
-            is_answer: other.is_answer,
-        });
-    }
-    (all, missing)
+    let walk = Contestant {
+        name: WALK,
+        is_ours: false,
+        program: std::env::current_exe().unwrap_or_else(|_| "xtask".into()),
+        flags: &["bench", "abi", "--walk"],
+        is_single: true,
+        is_answer: |status| status == 0,
+    };
+    let others = tools.iter().map(|(tool, program)| Contestant {
+        name: tool.row,
+        is_ours: false,
+        program: program.clone(),
+        flags: tool.flags,
+        is_single: tool.is_single,
+        is_answer: tool.is_answer,
+    });
+    let mut all = vec![ours(DEFAULT, &[]), ours(ALL, &["--all"]), walk];
+    all.extend(others);
+    all
 }

@@ -5,10 +5,13 @@
 
 mod contestants;
 mod corpus;
+mod features;
 mod model;
 mod pairs;
 mod rust;
 mod table;
+mod tools;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::bench::contestants::build_released;
+use crate::bench::kernel::target_folder;
 use crate::bench::measure::Cost;
 use crate::error::Error;
 use crate::progress::{say, step};
@@ -34,6 +38,9 @@ pub struct Options {
     /// Leave out the project's own program, which is built twice for this
     #[arg(long)]
     no_program: bool,
+    /// Leave out what each tool notices of the project's own cases, which is written into docs/abi-check-tools.md
+    #[arg(long)]
+    no_cases: bool,
     /// Two files to compare too, such as kernels with debug information
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     kernel: Vec<PathBuf>,
@@ -46,6 +53,9 @@ pub struct Options {
     /// Write a side of the corpus, and no more
     #[arg(long, hide = true)]
     write_side: Option<usize>,
+    /// Go over all entries of a file, and no more
+    #[arg(long, hide = true, value_name = "FILE")]
+    walk: Option<PathBuf>,
     /// Also write the figures as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -56,6 +66,10 @@ const MOST_ROUNDS: usize = 15;
 
 /// Generates, builds, compares, and prints the tables.
 pub fn run(options: &Options) -> Result<(), Error> {
+    if let Some(file) = &options.walk {
+        println!("{} entries", walk::run(file)?);
+        return Ok(());
+    }
     let start = Instant::now();
     let folder = pairs::folder()?;
     if let Some(side) = options.write_side {
@@ -65,7 +79,14 @@ pub fn run(options: &Options) -> Result<(), Error> {
         build_released("abi-check").map(|path| (path, String::new()))
     })?;
     let pairs = pairs_of(options, &folder)?;
-    let (contestants, missing) = contestants::all(&abi_check, &folder);
+    let (tools, missing) = tools::all(&folder);
+    let contestants = contestants::all(&abi_check, &tools);
+    if !options.no_cases {
+        step("What tools notice of the cases", || {
+            let (cases, page) = features::run(&abi_check, tools, missing.is_empty(), &folder)?;
+            Ok::<_, Error>(((), format!("{cases} cases, {}", page.display())))
+        })?;
+    }
     let mut report = Report {
         missing,
         ..Report::default()

@@ -200,7 +200,7 @@ impl Model {
                 Meaning::Enumeration(values.map(|value| (name(value), value)).collect())
             }
             2 => Meaning::Union(self.fields(random, own, 2, 3)),
-            3..=5 => Meaning::Alias(self.reference(random, own)),
+            3..=5 => Meaning::Alias(self.reference(random, own, own.at)),
             _ => Meaning::Struct(self.fields(random, own, 3, 14)),
         }
     }
@@ -209,25 +209,20 @@ impl Model {
         let number = least + random.below(more);
         let field = |at| Field {
             name: format!("{}_{at}", NAMES[random.below(NAMES.len())]),
-            ty: self.reference(random, own),
+            ty: self.reference(random, own, TYPES),
         };
         (0..number).map(field).collect()
     }
 
-    /// A type that may be used in the definition of `own`.
-    fn reference(&self, random: &mut Random, own: Named) -> Ref {
+    /// A type that may be used in the definition of `own`; pointers in it lead to types before `end`, or to the core's.
+    /// A typedef can name what follows it as little as it can name itself: every cycle goes through a record.
+    fn reference(&self, random: &mut Random, own: Named, end: usize) -> Ref {
         match random.below(16) {
             0..=6 => Ref::Base(random.below(BASES.len())),
-            7..=9 => {
-                let to = target(random, own, TYPES);
-                Ref::Pointer(Box::new(Ref::Named(to)))
-            }
+            7..=9 => self.pointer(random, own, end),
             10 => Ref::Pointer(Box::new(Ref::Const(Box::new(Ref::Base(2))))),
             11 => {
-                let takes = (0..1 + random.below(3)).map(|_| {
-                    let to = target(random, own, TYPES);
-                    Ref::Pointer(Box::new(Ref::Named(to)))
-                });
+                let takes = (0..1 + random.below(3)).map(|_| self.pointer(random, own, end));
                 Ref::Pointer(Box::new(Ref::Function(takes.collect())))
             }
             12 => {
@@ -238,11 +233,19 @@ impl Model {
         }
     }
 
+    /// A pointer to a type before `end`, if there is one.
+    fn pointer(&self, random: &mut Random, own: Named, end: usize) -> Ref {
+        let to = target(random, own, end);
+        Ref::Pointer(Box::new(match end == TYPES || is_earlier(to, own) {
+            true => Ref::Named(to),
+            false => Ref::Base(INT),
+        }))
+    }
+
     /// An earlier type, if there is one that is not too large.
     fn by_value(&self, random: &mut Random, own: Named) -> Ref {
         let to = target(random, own, own.at);
-        let is_earlier = to.header < own.header || to.at < own.at;
-        match is_earlier && self.get(to).size <= 256 {
+        match is_earlier(to, own) && self.get(to).size <= 256 {
             true => Ref::Named(to),
             false => Ref::Base(INT),
         }
@@ -263,6 +266,10 @@ fn target(random: &mut Random, own: Named, end: usize) -> Named {
         },
         false => own,
     }
+}
+
+fn is_earlier(ty: Named, than: Named) -> bool {
+    ty.header < than.header || ty.at < than.at
 }
 
 /// The header that a type which may differ is in.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::contestants::{ALL, DEFAULT};
+use super::contestants::{ALL, DEFAULT, WALK};
 use crate::bench::measure::Cost;
 
 /// What was measured.
@@ -96,9 +96,9 @@ impl fmt::Display for Block {
         )?;
         writeln!(
             f,
-            "| tool | CPU s | MB per CPU s | wall s | peak MB | peak − files, MB | CPU to {DEFAULT} | CPU to {ALL} |"
+            "| tool | CPU s | MB per CPU s | wall s | peak MB | peak − files, MB | CPU to {DEFAULT} | CPU to {ALL} | CPU to the walk |"
         )?;
-        writeln!(f, "| --- | --: | --: | --: | --: | --: | --: | --: |")?;
+        writeln!(f, "| --- | --: | --: | --: | --: | --: | --: | --: | --: |")?;
         for (name, cost) in &self.rows {
             let ratio = |to| match self.cost(to) {
                 Some(to) if to.cpu > 0.0 => format!("{:.1}", cost.cpu / to.cpu),
@@ -106,14 +106,15 @@ impl fmt::Display for Block {
             };
             writeln!(
                 f,
-                "| {name} | {:.2} | {:.0} | {:.2} | {:.0} | {:+.0} | {} | {} |",
+                "| {name} | {:.2} | {:.0} | {:.2} | {:.0} | {:+.0} | {} | {} | {} |",
                 cost.cpu,
                 self.debug_info as f64 / 1e6 / cost.cpu,
                 cost.wall,
                 cost.memory / 1e6,
                 self.beyond(cost) / 1e6,
                 ratio(DEFAULT),
-                ratio(ALL)
+                ratio(ALL),
+                ratio(WALK)
             )?;
         }
         writeln!(f, "\n| bar | measured | |\n| --- | --: | --- |")?;
@@ -170,6 +171,7 @@ mod tests {
             rows: vec![
                 (DEFAULT.to_owned(), cost(1.0, 400e6)),
                 (ALL.to_owned(), cost(2.0, 600e6)),
+                (WALK.to_owned(), cost(0.5, 1e8)),
                 ("codiff -s".to_owned(), cost(15.0, 1e9)),
             ],
             refused: Vec::new(),
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(met, [true, true, true, false, false, false]);
         let text = block.to_string();
         assert!(
-            text.contains("| codiff -s | 15.00 | 10 | 15.00 | 1000 | +800 | 15.0 | 7.5 |"),
+            text.contains("| codiff -s | 15.00 | 10 | 15.00 | 1000 | +800 | 15.0 | 7.5 | 30.0 |"),
             "{text}"
         );
         assert!(text.contains("| files +400 MB | **not met** |"), "{text}");
