@@ -1,7 +1,9 @@
 //! The C compilers of every ISA and what runs their programs: one row per ISA.
 
+use std::io;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// An ISA of the tests: who compiles C for it, so that the code runs at any address, and who runs the result.
 pub struct Target {
@@ -98,15 +100,28 @@ impl Target {
             None => Command::new(program),
         };
         command.args(self.emulator.map(|_| program));
-        loop {
-            match command.output() {
-                Ok(output) => return output.status.code(),
-                // A child that another test is just starting still has the file open that this one has written.
-                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
-                    std::thread::yield_now();
-                }
-                Err(error) => panic!("{command:?} is needed: {error}"),
+        match output(&mut command) {
+            Ok(output) => output.status.code(),
+            Err(error) => panic!("{command:?} is needed: {error}"),
+        }
+    }
+}
+
+/// Runs a program that this test may just have written, without input. A child that another test is just starting has for a
+/// moment a copy of every file that is open: meanwhile the program is busy.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let start = Instant::now();
+    command.stdin(Stdio::null());
+    loop {
+        match command.output() {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy
+                    && start.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
             }
+            result => return result,
         }
     }
 }

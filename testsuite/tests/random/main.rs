@@ -15,8 +15,8 @@ mod program;
 use std::ffi::OsString;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use compile::Style;
 use compilers::{TARGETS, Target};
@@ -105,27 +105,13 @@ fn objects(program: &Program, seed: u64, target: usize, folder: &Path) -> Vec<Pa
     objects.chain([start()[target].clone()]).collect()
 }
 
-/// A process that starts has for a moment a copy of every file that is open: no program may be run while the linker, a
-/// part of this process, writes it.
-static FILES: Mutex<()> = Mutex::new(());
-
 /// Runs a command and returns what it printed.
 fn output(mut command: Command) -> Result<Output, String> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let started = {
-        let _nothing_is_written = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        command.spawn()
-    };
-    let output = started.and_then(Child::wait_with_output);
-    output.map_err(|error| format!("{command:?}: {error}"))
+    compilers::output(&mut command).map_err(|error| format!("{command:?}: {error}"))
 }
 
 /// Links by the linker under test.
 fn by_fatld(arguments: Vec<OsString>) -> Result<(), String> {
-    let _nothing_starts = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     match catch_unwind(|| fatld::link(arguments)) {
         Ok(linked) => linked.map_err(|error| error.to_string()),
         Err(_) => Err("the linker panics".to_owned()),
