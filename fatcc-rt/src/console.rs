@@ -1,22 +1,49 @@
-//! Lines on the own CPU's UART, each written whole and tagged with the CPU's instruction set.
+//! Lines on the own machine's UART, each written whole and tagged with the CPU.
 //!
-//! Every CPU has a UART of its own, so there is no lock: interrupts are off while a line is written, and a line that is
-//! printed by an interrupt handler or by a panic can only come between two lines of the same CPU, or end an open one.
+//! The CPUs of an instruction set share a UART. Interrupts of the own CPU are off and the others wait while something is
+//! written, so that a line that is printed by an interrupt handler, a panic or another CPU can only come between two
+//! lines, or end an open one. A CPU that has died while it wrote is not waited for: the lock is given up after a while.
+
+mod input;
 
 use core::fmt::{self, Write};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use fat_image::machine::ISAS;
 
 use crate::arch;
 use crate::cpu::Cpu;
 use crate::critical::Section;
+use crate::sync::CacheAligned;
 
-/// Prints to the own CPU's console, without a line end.
+pub use input::line;
+
+/// One UART. CPUs are noted by their indexes plus one; 0 is none.
+struct Console {
+    /// Who writes.
+    writer: AtomicU32,
+    /// Whose line is open.
+    line_of: AtomicU32,
+}
+
+static CONSOLES: [CacheAligned<Console>; ISAS] = [const {
+    CacheAligned(Console {
+        writer: AtomicU32::new(0),
+        line_of: AtomicU32::new(0),
+    })
+}; ISAS];
+
+/// Nanoseconds after which a CPU that writes is taken to have died.
+const PATIENCE: u64 = 1_000_000_000;
+
+/// Prints to the own machine's console, without a line end.
 #[macro_export]
 macro_rules! print {
     ($($arg:tt)*) => { $crate::console::print(::core::format_args!($($arg)*)) };
 }
 
-/// Prints a line to the own CPU's console.
+/// Prints a line to the own machine's console.
 #[macro_export]
 macro_rules! println {
     () => { $crate::console::print_line(::core::format_args!("")) };
@@ -25,33 +52,106 @@ macro_rules! println {
 
 /// What `print!` calls.
 pub fn print(args: fmt::Arguments) {
-    let _whole = Section::enter();
-    let _ = Tagged(Cpu::current()).write_fmt(args);
+    let _ = Writer::lock().write_fmt(args);
 }
 
 /// What `println!` calls.
 pub fn print_line(args: fmt::Arguments) {
-    let _whole = Section::enter();
-    let mut out = Tagged(Cpu::current());
+    let mut out = Writer::lock();
     let _ = out.write_fmt(args);
     let _ = out.write_str("\n");
 }
 
-/// Begins every line with the CPU's name.
-struct Tagged(Cpu);
+/// Ends the line that is open, if one is.
+#[cfg_attr(
+    not(target_os = "none"),
+    allow(dead_code, reason = "for reports of failures")
+)]
+pub(crate) fn end_line() {
+    Writer::lock().end_line();
+}
 
-impl fmt::Write for Tagged {
+/// Lets the others write, if `cpu`, whose code of that time is abandoned, was writing.
+pub(crate) fn give_up(cpu: Cpu) {
+    let console = &CONSOLES[cpu.isa_index()].0;
+    let own = cpu.index() as u32 + 1;
+    let _ = console.writer.compare_exchange(own, 0, Release, Relaxed);
+}
+
+/// Having one means that no other CPU writes, unless one has died.
+struct Writer {
+    cpu: Cpu,
+    console: &'static Console,
+    /// Who wrote before: the own CPU may be in the middle of it when it fails.
+    before: u32,
+    _whole: Section,
+}
+
+impl Writer {
+    fn lock() -> Writer {
+        let whole = Section::enter();
+        let cpu = Cpu::current();
+        let console = &CONSOLES[cpu.isa_index()].0;
+        let own = cpu.index() as u32 + 1;
+        let start = arch::clock();
+        let mut before = 0;
+        while let Err(writer) = console
+            .writer
+            .compare_exchange_weak(before, own, Acquire, Relaxed)
+        {
+            let dead = arch::clock().wrapping_sub(start) > PATIENCE;
+            before = if writer == own || dead { writer } else { 0 };
+            arch::relax();
+        }
+        Writer {
+            cpu,
+            console,
+            before: if before == own { own } else { 0 },
+            _whole: whole,
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.console.line_of.swap(0, Relaxed) != 0 {
+            arch::console_write(b"\n");
+        }
+    }
+
+    fn begin_line(&mut self) {
+        arch::console_write(b"[");
+        arch::console_write(self.cpu.isa().as_bytes());
+        // Not by formatting: a report of a failure should need as little as possible.
+        let ordinal = self.cpu.ordinal();
+        if ordinal > 0 {
+            arch::console_write(&[b'.', b'0' + ordinal as u8]);
+        }
+        arch::console_write(b"] ");
+    }
+}
+
+/// Begins every line with the CPU's name.
+impl fmt::Write for Writer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let in_line = &self.0.record().console_in_line;
+        let own = self.cpu.index() as u32 + 1;
         for piece in text.split_inclusive('\n') {
-            if !in_line.load(Relaxed) {
-                arch::console_write(b"[");
-                arch::console_write(self.0.isa().as_bytes());
-                arch::console_write(b"] ");
+            if self.console.line_of.load(Relaxed) != own {
+                self.end_line();
+                self.begin_line();
             }
             arch::console_write(piece.as_bytes());
-            in_line.store(!piece.ends_with('\n'), Relaxed);
+            let open = !piece.ends_with('\n');
+            self.console
+                .line_of
+                .store(if open { own } else { 0 }, Relaxed);
         }
         Ok(())
     }
 }
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.console.writer.store(self.before, Release);
+    }
+}
+
+const _: () = assert!(crate::cpu::MAX < 10, "a CPU's number is one digit");

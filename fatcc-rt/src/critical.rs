@@ -30,6 +30,53 @@ impl Section {
     }
 }
 
+/// How deep this CPU is in sections, for whoever abandons code that has entered more.
+#[cfg(target_os = "none")]
+pub(crate) struct Depth {
+    depth: u32,
+    enabled: bool,
+}
+
+#[cfg(target_os = "none")]
+impl Depth {
+    pub(crate) fn now() -> Depth {
+        Depth {
+            depth: Cpu::current().record().critical_depth.load(Relaxed),
+            enabled: arch::interrupts_enabled(),
+        }
+    }
+
+    /// Makes it as deep as then. Interrupts are off.
+    pub(crate) fn restore(self) {
+        let record = Cpu::current().record();
+        record.critical_depth.store(self.depth, Relaxed);
+        if self.enabled {
+            arch::interrupts_enable();
+        }
+    }
+}
+
+/// Having one means that this CPU handles an interrupt.
+pub(crate) struct Interrupt {
+    before: bool,
+}
+
+impl Interrupt {
+    pub(crate) fn enter() -> Interrupt {
+        let flag = &Cpu::current().record().in_interrupt;
+        let before = flag.load(Relaxed);
+        flag.store(true, Relaxed);
+        Interrupt { before }
+    }
+}
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        let flag = &Cpu::current().record().in_interrupt;
+        flag.store(self.before, Relaxed);
+    }
+}
+
 impl Drop for Section {
     fn drop(&mut self) {
         if arch::LOCAL_INTERRUPTS {

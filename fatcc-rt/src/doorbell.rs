@@ -3,17 +3,31 @@
 //! A doorbell carries no data; it says "look at your queue". Doorbells that come close together may interrupt once, so
 //! `received` may be lower than what the others have `sent`.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-use crate::arch;
+use crate::atomic::fence;
 use crate::cpu::Cpu;
+use crate::{arch, health};
 
-/// Interrupts `cpu`; nothing happens if that is this CPU, or if either has no doorbell device.
+/// Interrupts `cpu`; nothing happens if that is this CPU, or if there is no doorbell device between
+/// them.
 pub fn ring(cpu: Cpu) {
     let own = Cpu::current();
     if own != cpu {
         own.record().doorbells_sent.fetch_add(1, Relaxed);
         arch::doorbell_ring(cpu);
+    }
+}
+
+/// Lets `cpu` look at its queues, if it sleeps; the caller has put something there.
+pub(crate) fn wake(cpu: Cpu) {
+    let record = cpu.record();
+    fence(SeqCst);
+    if cpu != Cpu::current()
+        && record.sleeping.load(Relaxed)
+        && record.sleeping.swap(false, Relaxed)
+    {
+        ring(cpu);
     }
 }
 
@@ -35,4 +49,8 @@ pub(crate) fn available() -> bool {
 /// The interrupt handler of `cpu`. The queue is looked at when the interrupted sleep goes on.
 pub(crate) fn on_ring(cpu: Cpu) {
     cpu.record().doorbells_received.fetch_add(1, Relaxed);
+    // On the host it is another thread that comes here.
+    if cpu == Cpu::current() {
+        health::beat();
+    }
 }

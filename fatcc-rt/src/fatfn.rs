@@ -80,7 +80,7 @@ impl<F: Copy + fmt::Pointer, const N: usize> FatFn<F, N> {
     /// The function on this CPU, without the way through the gate. The result is this CPU's raw text address: call it,
     /// but do not store it where another CPU may find it, and do not compare it with other function pointers.
     pub fn get(&self) -> F {
-        self.elements[Cpu::current().index()]
+        self.elements[Cpu::current().isa_index()]
     }
 }
 

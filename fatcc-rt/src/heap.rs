@@ -1,55 +1,84 @@
-//! The heap that all CPUs share: `talc` behind the runtime's own lock, on the memory behind the image.
+//! The heap that all CPUs share, on the memory behind the image. It has no lock.
+//!
+//! A CPU may die at any instruction, and the others need the heap more than ever then. So there is no moment at which it
+//! is not whole: a block is taken and given back by one exchange of a bit ([`chunk`]), and who dies before or behind that
+//! takes at most what it was about to use along, a block or a chunk. For the same reason interrupt handlers may allocate.
+//!
+//! Blocks are rounded up to some forty sizes ([`classes`]). A chunk of 64 KiB has blocks of one size; every CPU takes them
+//! from a chunk of its own for each size as long as that has some, so CPUs seldom meet. What is larger than half a chunk has
+//! chunks for itself ([`blocks`]).
 
-use core::alloc::{GlobalAlloc, Layout};
-use core::ops::Range;
-use core::ptr::{NonNull, null_mut};
+mod blocks;
+mod chunk;
+mod classes;
+#[cfg(test)]
+mod tests;
 
-use talc::base::Talc;
-use talc::base::binning::DefaultBinning;
-use talc::source::Manual;
+#[cfg(target_os = "none")]
+mod global {
+    use core::alloc::{GlobalAlloc, Layout};
+    use core::ops::Range;
 
-use crate::sync::Mutex;
+    use super::blocks::Blocks;
+    use crate::cpu::Cpu;
 
-struct Heap(Mutex<Talc<Manual, DefaultBinning>>);
+    struct Heap(Blocks);
 
-#[global_allocator]
-static HEAP: Heap = Heap(Mutex::new(Talc::new(Manual)));
+    #[global_allocator]
+    static HEAP: Heap = Heap(Blocks::new());
 
-/// Gives `memory` to the heap. Once, by one CPU, before any CPU allocates.
-pub(crate) fn start(memory: Range<usize>) {
-    let mut heap = HEAP.0.lock();
-    // SAFETY: the memory behind the image belongs to nobody else, and is mapped on all CPUs.
-    let claimed = unsafe { heap.claim(memory.start as *mut u8, memory.len()) };
-    drop(heap);
-    assert!(claimed.is_some(), "no memory behind the image");
+    /// Gives `memory` to the heap. Once, by one CPU, before any CPU allocates.
+    pub(crate) fn start(memory: Range<usize>) {
+        // SAFETY: the memory behind the image belongs to nobody else, and is mapped on all CPUs.
+        let enough = unsafe { HEAP.0.start(memory) };
+        assert!(enough, "no memory behind the image");
+    }
+
+    /// Gives back what `cpu`, which is dead, was about to use.
+    pub(crate) fn settle(cpu: Cpu) {
+        HEAP.0.settle(cpu.index());
+    }
+
+    // SAFETY: blocks are as large as was asked for, aligned, and nobody else's until they are given back.
+    unsafe impl GlobalAlloc for Heap {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            self.0.take(layout, Cpu::current().index())
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, _: Layout) {
+            self.0.give(pointer.addr(), Cpu::current().index());
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: the caller guarantees that `size`, rounded up to the alignment, is not too large.
+            let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+            if Blocks::size(wanted) == Blocks::size(layout) {
+                return pointer;
+            }
+            // SAFETY: the caller's size is not zero.
+            let new = unsafe { self.alloc(wanted) };
+            if !new.is_null() {
+                // SAFETY: both are allocations of at least that size, and different ones.
+                unsafe {
+                    pointer.copy_to_nonoverlapping(new, layout.size().min(size));
+                    self.dealloc(pointer, layout);
+                }
+            }
+            new
+        }
+    }
 }
 
-// SAFETY: talc allocates, one call at a time.
-unsafe impl GlobalAlloc for Heap {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller gives a layout of some size.
-        unsafe { self.0.lock().allocate(layout) }.map_or(null_mut(), NonNull::as_ptr)
-    }
+#[cfg(target_os = "none")]
+pub(crate) use global::{settle, start};
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives what it got from `alloc`.
-        unsafe { self.0.lock().deallocate(pointer, layout) }
-    }
+/// The host's heap is its own.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn settle(_: crate::cpu::Cpu) {}
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller gives what it got from `alloc`.
-        if unsafe { self.0.lock().try_realloc_in_place(pointer, layout, size) } {
-            return pointer;
-        }
-        // SAFETY: the caller guarantees that `size`, rounded up to the alignment, is not too large.
-        let new = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
-        if !new.is_null() {
-            // SAFETY: both are allocations of at least that size, and different ones.
-            unsafe {
-                pointer.copy_to_nonoverlapping(new, layout.size().min(size));
-                self.dealloc(pointer, layout);
-            }
-        }
-        new
-    }
+/// Before every change of what CPUs share. The tests let a CPU die here.
+#[inline(always)]
+fn step() {
+    #[cfg(test)]
+    tests::step();
 }

@@ -9,6 +9,15 @@ use fat_image::{ALL_ISAS, Header, Isa, Region, Symbol};
 
 use crate::arch;
 
+/// The code of a function, found by the code that it has on another instruction set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Counterpart {
+    /// On the own instruction set.
+    pub(crate) own: usize,
+    /// On the first one, which stands for the function.
+    pub(crate) first: usize,
+}
+
 /// An image in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Image {
@@ -66,6 +75,40 @@ impl Image {
             (self.header.functions as *const u64).wrapping_add((offset / size) as usize * isas);
         // SAFETY: there is an array per gate.
         Some(unsafe { core::slice::from_raw_parts(first, isas) })
+    }
+
+    /// The function of another instruction set than `own` whose code begins at `address`, as the function arrays or, if
+    /// its address is taken nowhere, its name has it. A name that several functions have stands for none.
+    pub(crate) fn counterpart(self, address: usize, own: usize) -> Option<Counterpart> {
+        let foreign = self.isa_of_text(address).filter(|isa| *isa != own)?;
+        let arrays = (0..self.header.function_count)
+            .map(|at| (self.header.gates + at * u64::from(self.header.gate_size)) as usize)
+            .filter_map(|gate| self.function_array(gate));
+        for array in arrays {
+            if array[foreign] == address as u64 {
+                return Some(Counterpart {
+                    own: array[own] as usize,
+                    first: array[0] as usize,
+                });
+            }
+        }
+        let foreign = &self.isas()[foreign];
+        let (symbol, 0) = lookup(symbols(foreign), address as u64)? else {
+            return None;
+        };
+        let wanted = name(foreign, symbol)?;
+        let only = |isa: &'static Isa| {
+            let mut named = symbols(isa)
+                .iter()
+                .filter(|symbol| name(isa, symbol) == Some(wanted));
+            let first = named.next()?;
+            named.next().is_none().then_some(first.address as usize)
+        };
+        only(foreign)?;
+        Some(Counterpart {
+            own: only(&self.isas()[own])?,
+            first: only(&self.isas()[0]).unwrap_or(address),
+        })
     }
 
     /// The index of the instruction set whose code, or gate, `address` is in.

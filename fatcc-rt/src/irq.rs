@@ -1,4 +1,4 @@
-//! External interrupt lines of the own CPU's board, as events that tasks wait for.
+//! External interrupt lines of the own board, as events that tasks wait for. The first CPU of a board gets them.
 //!
 //! A line that has fired stays blocked in the interrupt controller until its task waits again, so a level-triggered
 //! device cannot interrupt in a loop while its driver has not come to it yet. State of a line:
@@ -12,7 +12,8 @@ use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::{AcqRel, Release};
 
 use crate::arch;
-use crate::cpu::{self, Cpu};
+use crate::cpu::{self, Cpu, Role};
+use crate::critical::Interrupt;
 use crate::sync::Notify;
 
 /// Lines of a CPU, from 0.
@@ -44,16 +45,14 @@ impl Line {
     /// Opens line `number` of this CPU's board.
     ///
     /// # Panics
-    /// If the board has no such line.
+    /// If the board has no such line, or this is not its first CPU.
     pub fn new(number: u32) -> Line {
+        let cpu = Cpu::current();
         assert!(
-            (number as usize) < LINES && arch::line_open(number),
-            "no interrupt line {number} on this CPU"
+            (number as usize) < LINES && cpu.role() == Role::First && arch::line_open(number),
+            "no interrupt line {number} on {cpu}"
         );
-        Line {
-            number,
-            cpu: Cpu::current(),
-        }
+        Line { number, cpu }
     }
 
     /// Its number.
@@ -86,6 +85,7 @@ pub(crate) fn on_interrupt(number: u32) {
     let Some(state) = STATES[Cpu::current().index()].get(number as usize) else {
         return;
     };
+    let _in_interrupt = Interrupt::enter();
     state.blocked.store(true, Release);
     state.fired.notify();
 }

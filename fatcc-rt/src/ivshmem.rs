@@ -1,12 +1,13 @@
 //! The doorbell: QEMU's `ivshmem-doorbell`, whose server is `cargo fat run`.
 //!
-//! Each CPU has one, with an id; writing another's id to a register makes the other's device raise an MSI, which is a
-//! store to an address that means an interrupt there. How PCI is reached and where an MSI goes differs per board.
+//! Each machine has one, with an id, and a vector for each of its CPUs; writing another's id and a vector to a register
+//! makes the other's device raise that vector's MSI, which is a store to an address that means an interrupt of that CPU. How PCI is reached and where an MSI goes differs per board.
 //! Source: docs/specs/ivshmem-spec.rst of QEMU; PCI Local Bus 3.0, 6.2 and 6.8.2.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU32, AtomicUsize};
 
-use fat_image::machine::IVSHMEM_ID;
+use fat_image::machine::{ISAS, IVSHMEM_ID};
 
 use crate::cpu::Cpu;
 use crate::{arch, doorbell};
@@ -36,28 +37,38 @@ const MSIX_FUNCTION_MASK: u32 = 1 << 30;
 // Registers of the device, in BAR 0.
 const IV_POSITION: usize = 8;
 const DOORBELL: usize = 12;
+/// Bytes of an entry of the MSI-X table.
+const ENTRY_SIZE: usize = 16;
 
-/// Finds and starts this CPU's device, and tells all CPUs its id. False if there is none.
+/// What the CPUs of a machine know of their device. Written by its first CPU before it starts the others.
+struct Device {
+    /// Address of its registers, or zero.
+    registers: AtomicUsize,
+    /// Address of its MSI-X table.
+    table: AtomicUsize,
+    id: AtomicU32,
+}
+
+/// By the instruction sets of the image.
+static DEVICES: [Device; ISAS] = [const {
+    Device {
+        registers: AtomicUsize::new(0),
+        table: AtomicUsize::new(0),
+        id: AtomicU32::new(0),
+    }
+}; ISAS];
+
+/// Finds and starts this machine's device, and lets it interrupt this CPU. False if there is none.
 pub(crate) fn start(board: &impl Board) -> bool {
     let id = u32::from(IVSHMEM_ID.0) | u32::from(IVSHMEM_ID.1) << 16;
-    let Some(device) = (0..32).find(|device| board.read(*device, 0) == id) else {
+    let Some(place) = (0..32).find(|device| board.read(*device, 0) == id) else {
         return false;
     };
-    let registers = bar(board, device, BAR0, 0);
-    let table = bar(board, device, BAR1, 0x1000);
-    let command = board.read(device, COMMAND) & 0xffff;
-    board.write(device, COMMAND, command | MEMORY_AND_MASTER);
-    let (address, value) = board.message();
-    for (offset, value) in [
-        (0, address as u32),
-        (4, (address >> 32) as u32),
-        (8, value),
-        (12, 0),
-    ] {
-        // SAFETY: BAR 1 is the MSI-X table, and mapped.
-        unsafe { write(table + offset, value) };
-    }
-    if !enable_msix(board, device) {
+    let registers = bar(board, place, BAR0, 0);
+    let table = bar(board, place, BAR1, 0x1000);
+    let command = board.read(place, COMMAND) & 0xffff;
+    board.write(place, COMMAND, command | MEMORY_AND_MASTER);
+    if !enable_msix(board, place) {
         return false;
     }
     // The server tells the device its id; it may not have come to that yet.
@@ -66,9 +77,33 @@ pub(crate) fn start(board: &impl Board) -> bool {
     else {
         return false;
     };
-    let record = Cpu::current().record();
-    record.doorbell_registers.store(registers, Relaxed);
-    record.doorbell_id.store(own + 1, Release);
+    let device = &DEVICES[Cpu::current().isa_index()];
+    device.table.store(table, Relaxed);
+    device.id.store(own, Relaxed);
+    device.registers.store(registers, Release);
+    join(board)
+}
+
+/// Lets this machine's device interrupt this CPU, and tells all CPUs how. False if there is none.
+pub(crate) fn join(board: &impl Board) -> bool {
+    let cpu = Cpu::current();
+    let device = &DEVICES[cpu.isa_index()];
+    if device.registers.load(Acquire) == 0 {
+        return false;
+    }
+    let entry = device.table.load(Relaxed) + ENTRY_SIZE * cpu.ordinal();
+    let (address, value) = board.message();
+    for (offset, value) in [
+        (0, address as u32),
+        (4, (address >> 32) as u32),
+        (8, value),
+        (12, 0),
+    ] {
+        // SAFETY: BAR 1 is the MSI-X table, and mapped; the entry is this CPU's.
+        unsafe { write(entry + offset, value) };
+    }
+    let id = device.id.load(Relaxed) + 1;
+    cpu.record().doorbell_id.store(id, Release);
     true
 }
 
@@ -97,13 +132,14 @@ fn enable_msix(board: &impl Board, device: u8) -> bool {
     false
 }
 
-/// Interrupts `cpu`, if this CPU and that have a doorbell.
+/// Interrupts `cpu`, of another machine, if this machine and that CPU have a doorbell.
 pub(crate) fn ring(cpu: Cpu) {
-    let registers = Cpu::current().record().doorbell_registers.load(Relaxed);
+    let registers = DEVICES[Cpu::current().isa_index()].registers.load(Acquire);
     let id = cpu.record().doorbell_id.load(Acquire);
     if registers != 0 && id != 0 {
-        // SAFETY: `start` found the device's registers there. Vector 0.
-        unsafe { write(registers + DOORBELL, (id - 1) << 16) };
+        let vector = cpu.ordinal() as u32;
+        // SAFETY: `start` found the device's registers there.
+        unsafe { write(registers + DOORBELL, (id - 1) << 16 | vector) };
     }
 }
 

@@ -151,7 +151,7 @@ fn store_buffering(own: usize, cpus: u32) -> (u32, u32) {
 mod tests {
     #[test]
     fn passes_on_threads() {
-        crate::arch::run_cpus(|cpu| super::run(cpu, 2));
+        crate::arch::run_cpus(3, |cpu| super::run(cpu, 3));
         let outcome = super::result().unwrap();
         assert!(outcome.passed() && outcome.rounds > 0, "{outcome:?}");
     }

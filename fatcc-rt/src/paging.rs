@@ -7,7 +7,7 @@
 //! The formats of page tables are data ([`Format`]), because this runs when function pointers cannot be called yet; for
 //! the same reason nothing here panics with a message: what cannot be is an [`Error`].
 
-use fat_image::machine::{SHARED_SIZE, SHARED_START};
+use fat_image::machine::{SHARED_SIZE, SHARED_START, STACK_SIZE, STACKS_START};
 use fat_image::{PAGE_SIZE, Region};
 
 use crate::image::Image;
@@ -90,6 +90,9 @@ pub(crate) enum Error {
     WriteAndExecute,
 }
 
+/// Tables that are enough for 48 MiB of image and everything else.
+pub(crate) const POOL: usize = 48;
+
 /// One table, of any level.
 #[derive(Clone, Copy)]
 #[repr(C, align(4096))]
@@ -112,8 +115,6 @@ pub(crate) struct Plan {
     pub(crate) isa: u32,
     /// Private memory and devices.
     pub(crate) low_end: u64,
-    /// Pages that are not mapped, ascending.
-    pub(crate) guards: [u64; 2],
 }
 
 impl<'a> Tables<'a> {
@@ -140,7 +141,13 @@ impl<'a> Tables<'a> {
             this.map_region(region, plan)?;
         }
         let heap = image.header().image_end;
-        this.map(heap, heap, SHARED_START + SHARED_SIZE - heap, Access::Write)?;
+        this.map(heap, heap, STACKS_START - heap, Access::Write)?;
+        let mut stack = STACKS_START;
+        while stack < SHARED_START + SHARED_SIZE {
+            let lowest = stack + PAGE_SIZE;
+            this.map(lowest, lowest, STACK_SIZE - PAGE_SIZE, Access::Write)?;
+            stack += STACK_SIZE;
+        }
         Ok(root)
     }
 
@@ -158,24 +165,7 @@ impl<'a> Tables<'a> {
             (false, true) => Access::Execute,
             (false, false) => Access::Read,
         };
-        let (mut start, end) = (region.start, region.start + region.size);
-        for guard in plan.guards {
-            if (start..end).contains(&guard) {
-                self.map(
-                    start,
-                    region.phys + (start - region.start),
-                    guard - start,
-                    access,
-                )?;
-                start = guard + PAGE_SIZE;
-            }
-        }
-        self.map(
-            start,
-            region.phys + (start - region.start),
-            end - start,
-            access,
-        )
+        self.map(region.start, region.phys, region.size, access)
     }
 
     /// Maps `size` bytes in the largest pages that fit.
@@ -277,11 +267,10 @@ mod tests {
     }
 
     fn build(format: Format, isa: u32) -> Walker {
-        let mut tables = vec![Table::EMPTY; 16].into_boxed_slice();
+        let mut tables = vec![Table::EMPTY; POOL].into_boxed_slice();
         let plan = Plan {
             isa,
             low_end: LOW_END,
-            guards: [0, 0x1_0000_6000],
         };
         let root = Tables::build(format, &mut tables, FakeImage::new().image(), &plan).unwrap();
         assert_eq!(root, tables.as_ptr() as u64);
@@ -376,6 +365,9 @@ mod tests {
                 0x8000_0000,
                 LOW_END - 1,
                 0x1_0000_9000,
+                STACKS_START - 1,
+                STACKS_START + PAGE_SIZE,
+                STACKS_START + STACK_SIZE - 1,
                 heap_end - 1,
             ] {
                 assert_eq!(
@@ -392,7 +384,8 @@ mod tests {
     fn leaves_page_0_and_guards_out() {
         each(|walker, _| {
             assert_eq!(walker.walk(0), None);
-            assert_eq!(walker.walk(0x1_0000_6000), None);
+            assert_eq!(walker.walk(STACKS_START), None);
+            assert_eq!(walker.walk(STACKS_START + STACK_SIZE + 4095), None);
             assert_eq!(walker.walk(0x1_0000_0000), None);
         });
     }
@@ -403,14 +396,13 @@ mod tests {
         let plan = Plan {
             isa: 0,
             low_end: LOW_END,
-            guards: [0, 0],
         };
         let image = FakeImage::new().image();
         assert_eq!(
             Tables::build(SV39, &mut few, image, &plan),
             Err(Error::OutOfTables)
         );
-        let mut tables = vec![Table::EMPTY; 16];
+        let mut tables = vec![Table::EMPTY; POOL];
         let plan = Plan {
             low_end: LOW_END + (1 << 30),
             ..plan

@@ -1,4 +1,5 @@
-//! The end by failure: what happened, where, and the end of the run.
+//! Failures: what happened, where, and the end of the [attempt](crate::attempt) that failed; outside of one, the end of the CPU
+//! if [the others go on](crate::health), and else of the run.
 //!
 //! Nothing here locks or allocates: whoever fails may hold any lock. The own CPU reports and ends its machine; the
 //! runner ends the others.
@@ -8,7 +9,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::Ordering::Relaxed;
 
 use crate::cpu::Cpu;
-use crate::{arch, image, print, println};
+use crate::{arch, attempt, console, health, image, print, println, stacks};
 
 /// Status of a run that ends so; the one of a Rust program that panics.
 const STATUS: u8 = 101;
@@ -23,7 +24,22 @@ fn panic(info: &PanicInfo) -> ! {
     }
     begin();
     println!("{info}");
-    end(arch::frame_pointer(), [None, None])
+    report(arch::frame_pointer(), [None, None]);
+    if attempt::can_leave() {
+        match info.location() {
+            Some(place) => attempt::leave(place, info.message()),
+            None => attempt::leave("", info.message()),
+        }
+    }
+    end()
+}
+
+/// Ends this CPU, and the run if the others do not go on without it.
+fn end() -> ! {
+    if health::resign() {
+        arch::stop();
+    }
+    arch::exit(STATUS)
 }
 
 /// An exception of the CPU, in words that are the same for all of them.
@@ -52,17 +68,40 @@ pub(crate) enum Cause {
     Other,
 }
 
-/// Reports an exception and ends the run.
+/// Reports an exception, and ends what has caused it: an attempt, or this CPU.
 pub(crate) fn fault(fault: &Fault) -> ! {
     begin();
-    println!("{}, code {:#x}{}", fault.name, fault.code, fault.cause);
+    print!("{fault}");
+    // The call is before the address where it returns to.
+    let caller = fault
+        .caller
+        .and_then(|at| image::symbolize(at.wrapping_sub(1)));
+    match caller {
+        Some(caller) => println!(", called by {}", caller.name),
+        None => println!(),
+    }
     for line in fault.registers.chunks(4) {
         for (name, value) in line {
             print!("  {name:<3} {value:016x}");
         }
         println!();
     }
-    end(fault.frame, [Some(fault.at), fault.caller])
+    report(fault.frame, [Some(fault.at), fault.caller]);
+    if attempt::can_leave() {
+        // Of a jump to where no code is, only the caller is known.
+        let place = image::symbolize(fault.at).or(caller);
+        match place {
+            Some(function) => attempt::leave(function, fault),
+            None => attempt::leave("", fault),
+        }
+    }
+    end()
+}
+
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}, code {:#x}{}", self.name, self.code, self.cause)
+    }
 }
 
 impl fmt::Display for Cause {
@@ -73,7 +112,7 @@ impl fmt::Display for Cause {
             Cause::StackFull => f.write_str(": the stack is full"),
             Cause::Access(address) => write!(f, ": address {address:#x}"),
             Cause::Jump(address) => match image.isa_of_text(address) {
-                Some(isa) if isa != Cpu::current().index() => {
+                Some(isa) if isa != Cpu::current().isa_index() => {
                     write!(f, ": a jump into code of {}", image.isas()[isa].name())?;
                     match image::symbolize(address) {
                         Some(function) => write!(f, ", {}", function.name),
@@ -92,30 +131,26 @@ fn begin() {
     let record = Cpu::current().record();
     if record.panicking.swap(true, Relaxed) {
         arch::console_write(b"\nfailure while reporting a failure\n");
-        arch::exit(STATUS);
+        end();
     }
-    if record.console_in_line.load(Relaxed) {
-        println!();
-    }
+    console::end_line();
 }
 
-/// Shows the addresses `innermost` and the callers of the function whose frame pointer is `frame`, and ends the run.
-fn end(frame: usize, innermost: [Option<usize>; 2]) -> ! {
+/// Shows the addresses `innermost` and the callers of the function whose frame pointer is `frame`.
+fn report(frame: usize, innermost: [Option<usize>; 2]) {
     println!("backtrace, innermost first:");
     for address in innermost.into_iter().flatten() {
         line(address, address);
     }
     backtrace(frame);
-    arch::exit(STATUS)
 }
 
 fn backtrace(mut frame: usize) {
-    let stacks = arch::stacks();
     let (mut last, mut repeated) = (0, 0);
     for _ in 0..MOST_FRAMES {
-        let on_stack =
-            |stack: &core::ops::Range<usize>| stack.start + 16 <= frame && frame + 16 <= stack.end;
-        if !frame.is_multiple_of(8) || !stacks.iter().any(on_stack) {
+        if !frame.is_multiple_of(8)
+            || !stacks::contains(frame.wrapping_sub(16)..frame.wrapping_add(16))
+        {
             break;
         }
         // SAFETY: 16 bytes on either side of the frame pointer are in a mapped stack.

@@ -1,10 +1,11 @@
 //! The host as a machine: threads stand in for CPUs, parking for sleep, unparking for the doorbell.
 //!
-//! It exists for the tests. [`run_cpus`] runs one scenario at a time, because the CPUs' records are statics, as they
+//! It exists for tests, ours and users'. [`run_cpus`] runs one scenario at a time, because the CPUs' records are statics, as they
 //! are in an image.
 
 use core::cell::Cell;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::time::Duration;
 use std::sync::Mutex;
 use std::thread::{self, Thread};
@@ -14,6 +15,7 @@ use fat_image::{GATE_SIZE, Header, Isa, MAGIC, VERSION};
 
 use crate::cpu::{self, Cpu};
 use crate::platform::MmioSlot;
+use crate::sync::{Held, Locker, MOST_CPUS};
 
 pub(crate) const AWAKE: u64 = 0;
 pub(crate) const LOCAL_INTERRUPTS: bool = false;
@@ -59,7 +61,10 @@ const fn isa(name: [u8; 16]) -> Isa {
 }
 
 std::thread_local! {
-    static INDEX: Cell<usize> = const { Cell::new(0) };
+    /// The CPU that the thread stands in for.
+    static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
+    /// Locks of a thread that is no CPU, and its number in their words while there are some.
+    static LOCKS: (Held, Cell<u32>) = const { (Held::new(), Cell::new(0)) };
     static ALARM: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -68,25 +73,31 @@ static THREADS: Mutex<[Option<Thread>; cpu::MAX]> = Mutex::new([const { None }; 
 /// Held while a scenario runs.
 static SCENARIO: Mutex<()> = Mutex::new(());
 
-/// Calls `main` on two threads that stand in for the CPUs and then runs their executors until no task is left.
-pub(crate) fn run_cpus(main: impl Fn(Cpu) + Sync) {
+/// Calls `main` on threads that stand in for the CPUs and then runs their executors until no task is left.
+pub(crate) fn run_cpus(cpus: usize, main: impl Fn(Cpu) + Sync) {
+    assert!(cpus > 0 && cpus <= cpu::MAX, "1 to {} CPUs", cpu::MAX);
     let _one_at_a_time = SCENARIO.lock().unwrap_or_else(|poison| poison.into_inner());
+    let cpus_of = |isa: usize| ((cpus + 1 - isa) / 2) as u32;
+    cpu::configure([cpus_of(0), cpus_of(1), 0, 0]);
     crate::boot::reset();
-    let (main, ready) = (&main, &std::sync::Barrier::new(2));
+    let (main, ready) = (&main, &std::sync::Barrier::new(cpus));
     thread::scope(|scope| {
-        for index in 0..2 {
+        for index in 0..cpus {
             scope.spawn(move || {
-                INDEX.set(index);
+                INDEX.set(Some(index));
                 THREADS.lock().unwrap()[index] = Some(thread::current());
-                ready.wait();
                 let cpu = Cpu::current();
                 cpu.record().doorbell_id.store(1 + index as u32, Relaxed);
+                cpu.go_online();
+                ready.wait();
                 main(cpu);
                 crate::boot::main_returned();
                 crate::task::run(cpu);
             });
         }
     });
+    let unseen = crate::task::unseen();
+    assert_eq!(unseen, 0, "tasks have panicked, and nobody has seen it");
 }
 
 pub(crate) fn image() -> *const Header {
@@ -94,7 +105,48 @@ pub(crate) fn image() -> *const Header {
 }
 
 pub(crate) fn cpu_index() -> usize {
-    INDEX.get()
+    INDEX.get().unwrap_or(0)
+}
+
+/// Numbers for locks that threads which are no CPUs use now, a bit each.
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
+
+/// Calls `act` with this thread at its locks. A thread that is no CPU has a number as long as it has a lock: there may
+/// be more threads than numbers.
+pub(crate) fn with_locker<R>(act: impl FnOnce(Locker) -> R) -> R {
+    if let Some(index) = INDEX.get() {
+        let held = &Cpu::from_index(index).record().locks;
+        let cpu = index as u32;
+        return act(Locker { cpu, held });
+    }
+    LOCKS.with(|(held, number)| {
+        if held.is_empty() {
+            number.set(free_number());
+        }
+        let cpu = number.get();
+        let result = act(Locker { cpu, held });
+        if held.is_empty() {
+            NUMBERS.fetch_and(!(1 << cpu), Release);
+        }
+        result
+    })
+}
+
+fn free_number() -> u32 {
+    loop {
+        let used = NUMBERS.load(Relaxed);
+        let free = (cpu::MAX as u32..MOST_CPUS).find(|number| used >> number & 1 == 0);
+        if let Some(number) = free {
+            let now = used | 1 << number;
+            if NUMBERS
+                .compare_exchange(used, now, Acquire, Relaxed)
+                .is_ok()
+            {
+                return number;
+            }
+        }
+        thread::yield_now();
+    }
 }
 
 pub(crate) fn interrupts_enabled() -> bool {
@@ -114,6 +166,10 @@ pub(crate) fn clock() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
+pub(crate) fn one_clock() -> bool {
+    true
+}
+
 pub(crate) fn set_timer(after: Option<u64>) {
     ALARM.set(after);
 }
@@ -127,6 +183,12 @@ pub(crate) fn wait() {
 
 pub(crate) fn console_write(bytes: &[u8]) {
     std::print!("{}", std::string::String::from_utf8_lossy(bytes));
+}
+
+pub(crate) fn console_open() {}
+
+pub(crate) fn console_read() -> Option<u8> {
+    None
 }
 
 pub(crate) fn exit(status: u8) -> ! {

@@ -37,6 +37,11 @@ fn region(start: u64, pages: u64, phys: u64, isa: u32, flags: u32) -> Region {
 
 impl FakeImage {
     pub(crate) fn new() -> FakeImage {
+        FakeImage::with_arrays(2)
+    }
+
+    /// Of the two functions, only so many have arrays.
+    pub(crate) fn with_arrays(function_count: u64) -> FakeImage {
         let header = Header {
             magic: MAGIC,
             version: VERSION,
@@ -45,7 +50,7 @@ impl FakeImage {
             gate_size: GATE_SIZE as u32,
             gates: 0x1_0000_3000,
             functions: 0,
-            function_count: 2,
+            function_count,
             image_start: 0x1_0000_0000,
             image_end: 0x1_0000_9000,
         };
@@ -166,4 +171,33 @@ fn knows_whose_text_an_address_is() {
     assert_eq!(image.isa_of_text(0x1_0000_2000), Some(1));
     assert_eq!(image.isa_of_text(0x1_0000_3000), None);
     assert_eq!(image.isa_of_text(0x1_0000_4000), None);
+}
+
+#[test]
+fn code_of_another_isa_has_a_counterpart() {
+    let image = FakeImage::new().image();
+    let counterpart = |address, own| {
+        let found = image.counterpart(address, own)?;
+        Some((found.own, found.first))
+    };
+    assert_eq!(
+        counterpart(0x1_0000_2100, 0),
+        Some((0x1_0000_1100, 0x1_0000_1100))
+    );
+    assert_eq!(
+        counterpart(0x1_0000_1000, 1),
+        Some((0x1_0000_2000, 0x1_0000_1000))
+    );
+    // The own code, the middle of a function, data.
+    assert_eq!(counterpart(0x1_0000_1000, 0), None);
+    assert_eq!(counterpart(0x1_0000_2004, 0), None);
+    assert_eq!(counterpart(0x1_0000_4000, 0), None);
+}
+
+#[test]
+fn a_function_without_an_array_is_found_by_its_name() {
+    let image = FakeImage::with_arrays(0).image();
+    let found = image.counterpart(0x1_0000_2100, 0);
+    assert_eq!(found.map(|found| found.own), Some(0x1_0000_1100));
+    assert_eq!(image.counterpart(0x1_0000_2108, 0), None);
 }

@@ -11,12 +11,13 @@
 //! A waiter that is dropped after `notify` has taken it off the list hands the event on, so none is lost. `notify` takes
 //! a short lock, wakes outside of it, and never allocates.
 
-use alloc::collections::VecDeque;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 
 use super::Mutex;
+use super::waiters::{Number, Waiters};
+use crate::atomic::const_fn;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -27,45 +28,40 @@ pub struct Notify {
 #[derive(Debug)]
 struct State {
     remembered: bool,
-    next_id: u64,
-    waiting: VecDeque<(u64, Waker)>,
+    waiters: Waiters,
 }
 
 impl Notify {
-    /// With nothing remembered.
-    pub const fn new() -> Notify {
-        Notify {
-            state: Mutex::new(State {
-                remembered: false,
-                next_id: 0,
-                waiting: VecDeque::new(),
-            }),
+    const_fn! {
+        /// With nothing remembered.
+        pub fn new() -> Notify {
+            Notify {
+                state: Mutex::new(State {
+                    remembered: false,
+                    waiters: Waiters::new(),
+                }),
+            }
         }
     }
 
     /// Wakes the task that has waited longest; if none waits, the next one that does will not have to.
     pub fn notify(&self) {
         let mut state = self.state.lock();
-        let first = state.waiting.pop_front();
+        let first = state.waiters.pop();
         state.remembered |= first.is_none();
         drop(state);
-        if let Some((_, waker)) = first {
+        if let Some(waker) = first {
             waker.wake();
         }
     }
 
     /// Wakes all tasks that wait now. Nothing is remembered.
     pub fn notify_all(&self) {
+        let end = self.state.lock().waiters.next();
         // One at a time: a waker runs foreign code, which must not happen under the lock.
-        let mut state = self.state.lock();
-        let end = state.next_id;
-        while state.waiting.front().is_some_and(|(id, _)| *id < end) {
-            let first = state.waiting.pop_front();
-            drop(state);
-            if let Some((_, waker)) = first {
-                waker.wake();
-            }
-            state = self.state.lock();
+        let next = || self.state.lock().waiters.pop_before(end);
+        while let Some(waker) = next() {
+            waker.wake();
         }
     }
 
@@ -73,7 +69,7 @@ impl Notify {
     pub fn notified(&self) -> Notified<'_> {
         Notified {
             notify: self,
-            id: None,
+            number: None,
         }
     }
 }
@@ -89,7 +85,7 @@ impl Default for Notify {
 pub struct Notified<'a> {
     notify: &'a Notify,
     /// Its number among the waiters, while it is one.
-    id: Option<u64>,
+    number: Option<Number>,
 }
 
 impl Future for Notified<'_> {
@@ -97,28 +93,21 @@ impl Future for Notified<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<()> {
         let mut state = self.notify.state.lock();
-        let Some(id) = self.id else {
+        let Some(number) = self.number else {
             if core::mem::take(&mut state.remembered) {
                 return Poll::Ready(());
             }
-            let id = state.next_id;
-            state.next_id += 1;
-            state.waiting.push_back((id, cx.waker().clone()));
+            let number = state.waiters.add(cx.waker().clone());
             drop(state);
-            self.id = Some(id);
+            self.number = Some(number);
             return Poll::Pending;
         };
-        match state.waiting.iter_mut().find(|waiter| waiter.0 == id) {
-            Some(waiter) => {
-                let replaced = core::mem::replace(&mut waiter.1, cx.waker().clone());
-                drop(state);
-                // Outside of the lock: it may be the last reference to a task.
-                drop(replaced);
-                Poll::Pending
-            }
-            None => {
-                drop(state);
-                self.id = None;
+        let replaced = state.waiters.replace(number, cx.waker());
+        drop(state);
+        match replaced {
+            Ok(_dropped_outside_of_the_lock) => Poll::Pending,
+            Err(()) => {
+                self.number = None;
                 Poll::Ready(())
             }
         }
@@ -127,11 +116,8 @@ impl Future for Notified<'_> {
 
 impl Drop for Notified<'_> {
     fn drop(&mut self) {
-        let Some(id) = self.id else { return };
-        let mut state = self.notify.state.lock();
-        let place = state.waiting.iter().position(|waiter| waiter.0 == id);
-        let removed = place.and_then(|place| state.waiting.remove(place));
-        drop(state);
+        let Some(number) = self.number else { return };
+        let removed = self.notify.state.lock().waiters.remove(number);
         if removed.is_none() {
             self.notify.notify();
         }

@@ -18,45 +18,65 @@
 //!   (7) Task::schedule: queued on its home CPU
 //! ```
 //!
-//! The bit SCHEDULED is what makes a task be in one queue at most; it is set *before* the queue is touched, and cleared
-//! when the task is taken off. While a task is queued, the queue owns a reference to it.
+//! The bit SCHEDULED is what makes a task be in one queue at most; it is set *before* the queue is touched, with the CPU
+//! that is to queue it, and cleared under the queue's lock when the task is taken off. While a task is queued, the queue owns
+//! a reference to it. Should a CPU die between setting the bit and queueing the task, its [heir](crate::health) sees both.
 //!
 //! Sleep without a lost wake-up: the CPU sets `sleeping`, then looks at its queue; a waker fills the queue, then looks
 //! at `sleeping`. Both have a sequentially consistent fence in between, so one of them sees the other.
 
 mod join;
+mod placement;
 mod queue;
-#[cfg(test)]
+mod registry;
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod timer;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::task::Wake;
-use core::cell::UnsafeCell;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
+use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, fence};
 use core::task::{Context, Poll, Waker};
 
-pub use join::JoinHandle;
+#[cfg(not(target_os = "none"))]
+pub(crate) use join::forget_unseen;
+pub(crate) use join::unseen;
+pub use join::{JoinError, JoinHandle};
+pub use placement::{Placement, set_placement, waiting};
 pub(crate) use queue::RunQueue;
+pub(crate) use registry::{Registry, live};
 pub(crate) use timer::Timers;
 pub use timer::{Elapsed, Sleep, sleep, sleep_until, with_timeout};
 
-use crate::cpu::{Cpu, Record};
+use crate::atomic::{AtomicPtr, AtomicU32, UnsafeCell, fence};
+use crate::attempt::attempt;
+use crate::cpu::{self, Cpu, Record};
 use crate::critical::Section;
-use crate::{arch, boot, doorbell, time};
+use crate::{arch, boot, doorbell, health, time};
 
 const SCHEDULED: u32 = 1;
 const RUNNING: u32 = 2;
 const DONE: u32 = 4;
+const CANCELLED: u32 = 8;
+/// From this bit on: who is to queue a task that is SCHEDULED and does not run, plus one.
+const BY: u32 = 8;
+
+/// `state` of a task that this CPU is to queue.
+fn scheduled_here(state: u32) -> u32 {
+    state & ((1 << BY) - 1) | SCHEDULED | (Cpu::current().index() as u32 + 1) << BY
+}
+
+/// What stands for the handle of a task that has none.
+#[cfg(all(test, loom))]
+pub(crate) fn nobody_awaits() -> Arc<dyn join::Fail> {
+    join::finisher::<()>().failing()
+}
 
 type TaskFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Tasks that were spawned and are not done.
-static LIVE: AtomicUsize = AtomicUsize::new(0);
 
 /// Longest sleep where CPUs cannot interrupt each other, in nanoseconds.
 const POLL_INTERVAL: u64 = 500_000;
@@ -73,6 +93,14 @@ pub(crate) struct Task {
     next: AtomicPtr<Task>,
     /// Touched by the CPU that made the state RUNNING. `None` when it is DONE.
     future: UnsafeCell<Option<TaskFuture>>,
+    /// For whoever awaits it, if there will be no result.
+    failing: Arc<dyn join::Fail>,
+    /// Index of the CPU to which it switches, plus one. Own, of the CPU that polls it.
+    switches: AtomicU32,
+    /// Index of the CPU in whose [`Registry`] it is.
+    registered: u32,
+    /// Its place there.
+    place: AtomicPtr<registry::Place>,
 }
 
 // SAFETY: the future is `Send`, and RUNNING, which one CPU at a time sets, guards it.
@@ -81,59 +109,188 @@ unsafe impl Sync for Task {}
 unsafe impl Send for Task {}
 
 impl Task {
-    fn new(home: Cpu, future: TaskFuture) -> Arc<Task> {
-        LIVE.fetch_add(1, SeqCst);
-        Arc::new(Task {
+    pub(crate) fn new(home: Cpu, future: TaskFuture, failing: Arc<dyn join::Fail>) -> Arc<Task> {
+        let task = Arc::new(Task {
             state: AtomicU32::new(0),
             home: AtomicU32::new(home.index() as u32),
-            next: AtomicPtr::new(core::ptr::null_mut()),
+            next: AtomicPtr::new(null_mut()),
             future: UnsafeCell::new(Some(future)),
-        })
+            failing,
+            switches: AtomicU32::new(0),
+            registered: home.index() as u32,
+            place: AtomicPtr::new(null_mut()),
+        });
+        home.record().tasks.add(&task);
+        task
+    }
+
+    /// The CPU that polls it.
+    fn home(&self) -> Cpu {
+        Cpu::from_index(self.home.load(Relaxed) as usize)
+    }
+
+    /// Makes `home` poll it. The caller is to queue it.
+    fn move_to(&self, home: Cpu) {
+        self.home.store(home.index() as u32, Relaxed);
+        // Either the heir of a CPU that goes offline sees the task there, or `enqueue` sees that it is offline.
+        fence(SeqCst);
     }
 
     /// Makes it be polled, after now, by its home CPU. From any CPU, from interrupts too; does not allocate.
     fn schedule(self: Arc<Task>) {
-        let before = self.state.fetch_or(SCHEDULED, AcqRel);
-        if before & (SCHEDULED | RUNNING | DONE) == 0 {
+        let after = |state| match state & (SCHEDULED | RUNNING | DONE) {
+            0 => scheduled_here(state),
+            _ => state | SCHEDULED,
+        };
+        // Even if it does not change: whoever polls next sees what the caller has done.
+        let before = self
+            .state
+            .fetch_update(AcqRel, Acquire, |state| Some(after(state)));
+        if before.unwrap_or_else(|state| state) & (SCHEDULED | RUNNING | DONE) == 0 {
             self.enqueue();
         }
     }
 
-    /// Into its home CPU's queue; its SCHEDULED was set by the caller.
+    /// Into its home CPU's queue; the caller has scheduled it.
     fn enqueue(self: Arc<Task>) {
-        let home = Cpu::from_index(self.home.load(Relaxed) as usize);
-        let record = home.record();
-        record.queue.push(self);
-        fence(SeqCst);
-        if home != Cpu::current()
-            && record.sleeping.load(Relaxed)
-            && record.sleeping.swap(false, Relaxed)
-        {
-            doorbell::ring(home);
+        let before = self.home();
+        let home = placement::place(before);
+        if home != before {
+            self.move_to(home);
+        }
+        if home.state() == cpu::State::Offline {
+            self.lose(home);
+        } else {
+            home.record().queue.push(self);
+            doorbell::wake(home);
         }
     }
 
-    /// Polls it once, on `cpu`, whose queue it was taken from.
-    fn run(self: Arc<Task>, cpu: Cpu) {
-        let before = self.state.swap(RUNNING, Acquire);
-        debug_assert_eq!(before, SCHEDULED);
+    /// Queues it, if `dead` was to do that and has not.
+    fn enqueue_for(self: Arc<Task>, dead: Cpu) {
+        let by = (dead.index() as u32 + 1) << BY;
+        let is_waiting = |task: &Task| {
+            let state = task.state.load(Acquire);
+            state & (DONE | RUNNING | SCHEDULED) == SCHEDULED && state >> BY << BY == by
+        };
+        let home = self.home();
+        if is_waiting(&self) && home.is_online() {
+            let task = self.clone();
+            let queue = &home.record().queue;
+            queue.push_missing(self, || is_waiting(&task));
+            doorbell::wake(home);
+        }
+    }
+
+    /// Makes its future be dropped by its home CPU, if it is not done.
+    fn cancel(self: Arc<Task>) {
+        self.state.fetch_or(CANCELLED, AcqRel);
+        self.schedule();
+    }
+
+    /// Tells whoever awaits it that its CPU is gone. Its future is never touched again, not even dropped: it may have been
+    /// in the middle of a poll.
+    fn lose(&self, cpu: Cpu) {
+        if self.state.fetch_or(DONE, SeqCst) & DONE == 0 {
+            let access = self.future.get_mut();
+            // SAFETY: the CPU that it belongs to will never run again.
+            core::mem::forget(unsafe { access.deref() }.take());
+            self.failing.fail(JoinError::Lost(cpu));
+        }
+        self.unregister();
+    }
+
+    /// It will not be polled again. Whether that is news.
+    fn end(&self) -> bool {
+        let news = self.state.fetch_or(DONE, SeqCst) & DONE == 0;
+        self.unregister();
+        news
+    }
+
+    fn unregister(&self) {
+        let place = self.place.load(Relaxed);
+        if !place.is_null() {
+            let registry = &Cpu::from_index(self.registered as usize).record().tasks;
+            registry.remove(self, place);
+            // Only now: who dies before this has perhaps not removed it.
+            self.place.store(null_mut(), Relaxed);
+        }
+    }
+
+    /// Takes it off the queue, which is locked: its state before.
+    fn begin(&self) -> u32 {
+        let after = |state| match state & DONE {
+            0 => Some(state & !SCHEDULED & ((1 << BY) - 1) | RUNNING),
+            _ => None,
+        };
+        let before = self.state.fetch_update(AcqRel, Acquire, after);
+        before.unwrap_or_else(|state| state)
+    }
+
+    /// Polls it once, on `cpu`, whose queue it was taken from when its state was `before`.
+    fn run(self: Arc<Task>, cpu: Cpu, before: u32) {
+        if before & DONE != 0 {
+            // It was lost while it was queued.
+            return;
+        }
+        debug_assert_eq!(before & (SCHEDULED | RUNNING), SCHEDULED);
         let current = &cpu.record().current;
         current.store(Arc::as_ptr(&self).cast_mut(), Relaxed);
         let waker = Waker::from(self.clone());
-        // SAFETY: this call made the state RUNNING, so the future is ours until that is cleared.
-        let future = unsafe { &mut *self.future.get() };
-        let poll = match future {
-            Some(pinned) => pinned.as_mut().poll(&mut Context::from_waker(&waker)),
-            None => unreachable!("a task that is done is never scheduled"),
-        };
-        current.store(core::ptr::null_mut(), Relaxed);
-        if poll.is_ready() {
-            *future = None;
-            self.state.store(DONE, SeqCst);
-            LIVE.fetch_sub(1, SeqCst);
-        } else if self.state.fetch_and(!RUNNING, AcqRel) & SCHEDULED != 0 {
-            self.enqueue();
+        let cancelled = before & CANCELLED != 0;
+        let outcome = attempt(|| self.poll(&mut Context::from_waker(&waker), cancelled));
+        current.store(null_mut(), Relaxed);
+        match outcome {
+            Ok(true) => {
+                self.end();
+                if cancelled {
+                    self.failing.fail(JoinError::Cancelled);
+                }
+            }
+            Ok(false) => self.pause(),
+            Err(panicked) => {
+                let access = self.future.get_mut();
+                // SAFETY: the poll has ended, and the state is RUNNING still. What it had is leaked, as its stack is.
+                core::mem::forget(unsafe { access.deref() }.take());
+                self.end();
+                self.failing.fail(JoinError::Panicked(panicked));
+            }
         }
+    }
+
+    /// Goes on when it is woken, or was while it ran.
+    fn pause(self: Arc<Task>) {
+        let after = |state: u32| match state & SCHEDULED {
+            0 => state & !RUNNING,
+            _ => scheduled_here(state & !RUNNING),
+        };
+        let before = self
+            .state
+            .fetch_update(AcqRel, Acquire, |state| Some(after(state)));
+        if before.unwrap_or_else(|state| state) & SCHEDULED == 0 {
+            return;
+        }
+        // Only now: a task that runs belongs to the CPU that runs it.
+        if let Some(there) = self.switches.swap(0, Relaxed).checked_sub(1) {
+            self.move_to(Cpu::from_index(there as usize));
+        }
+        self.enqueue();
+    }
+
+    /// Polls or drops the future. Whether it is done; it is dropped then. The state is RUNNING.
+    fn poll(&self, cx: &mut Context, cancelled: bool) -> bool {
+        let access = self.future.get_mut();
+        // SAFETY: the caller made the state RUNNING, so the future is ours until that is cleared.
+        let future = unsafe { access.deref() };
+        let done = cancelled
+            || match future {
+                Some(pinned) => pinned.as_mut().poll(cx).is_ready(),
+                None => unreachable!("a task that is done is never scheduled"),
+            };
+        if done {
+            *future = None;
+        }
+        done
     }
 }
 
@@ -149,9 +306,9 @@ impl Wake for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if *self.state.get_mut() & DONE == 0 {
-            // Nobody can wake it any more.
-            LIVE.fetch_sub(1, SeqCst);
+        // If it is not done, nobody can wake it any more.
+        if self.end() {
+            self.failing.fail(JoinError::Cancelled);
         }
     }
 }
@@ -166,29 +323,79 @@ pub fn spawn_on<T: Send + 'static>(
     cpu: Cpu,
     future: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {
-    let (finisher, handle) = join::pair();
-    let task = Task::new(cpu, Box::pin(async move { finisher.finish(future.await) }));
+    let finisher = join::finisher();
+    let (failing, mut handle) = (finisher.failing(), finisher.handle());
+    let future = Box::pin(async move { finisher.finish(future.await) });
+    let task = Task::new(cpu, future, failing);
+    handle.set_task(Arc::downgrade(&task));
     task.schedule();
     handle
 }
 
-/// Goes on running the calling task on `cpu`. The task must have been spawned here.
+/// Runs what `make` makes as a task of `cpu`; should that CPU die, makes it anew for another one. It is lost only if there is
+/// no other.
+pub fn spawn_restartable<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    cpu: Cpu,
+    make: impl Fn() -> F + Send + Sync + 'static,
+) -> JoinHandle<T> {
+    join::Restart::spawn(cpu, make)
+}
+
+/// Finds what `cpu`, which is dead, was to do with tasks, and does it: its own are lost, those that it was to queue are queued.
+/// All others are woken, because it may have been about to do that. May be done twice.
+pub(crate) fn settle(cpu: Cpu) {
+    // Either this sees the new home of a task, or `Task::enqueue` sees that it is offline.
+    fence(SeqCst);
+    for registry in Cpu::all().map(|cpu| &cpu.record().tasks) {
+        registry.remove_dead();
+        for task in registry.tasks() {
+            let state = task.state.load(Acquire);
+            if state & DONE != 0 {
+                task.unregister();
+            } else if task.home() == cpu {
+                task.lose(cpu);
+            } else {
+                task.clone().enqueue_for(cpu);
+                task.schedule();
+            }
+        }
+    }
+}
+
+/// Goes on running the calling task on `cpu`, with all that it has and borrows.
+///
+/// ```
+/// use fatcc_rt::{cpu, host, task};
+///
+/// host::run(2, |own| {
+///     let other = cpu::all().find(|other| *other != own).unwrap();
+///     task::spawn(async move {
+///         let local = [1, 2, 3];
+///         let borrowed = &local[1];
+///         task::switch_to(other).await;
+///         assert_eq!((cpu::current(), *borrowed), (other, 2));
+///     });
+/// });
+/// ```
+///
+/// On a CPU that is offline the task is lost, as the others that it has.
 ///
 /// # Panics
-/// If it is not called from a task.
-pub async fn move_to(cpu: Cpu) {
+/// If it is not called from a task of this runtime's.
+pub async fn switch_to(cpu: Cpu) {
     if cpu == Cpu::current() {
         return;
     }
     let current = Cpu::current().record().current.load(Relaxed);
-    assert!(!current.is_null(), "only a task can move to another CPU");
+    assert!(!current.is_null(), "only a task can switch to another CPU");
+    let there = cpu.index() as u32 + 1;
     // SAFETY: this code runs in a poll by that task, which `Task::run` keeps alive.
-    unsafe { &*current }.home.store(cpu.index() as u32, Relaxed);
-    // The task is pending and scheduled: `Task::run` puts it into the queue of its new home.
+    unsafe { &*current }.switches.store(there, Relaxed);
+    // The task is pending and scheduled: `Task::pause` puts it into the queue of its new home.
     yield_now().await;
 }
 
-/// Lets other tasks of this CPU run.
+/// Lets other tasks of this CPU run, and calls.
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
@@ -201,21 +408,19 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Number of tasks that are not done, on all CPUs.
-pub(crate) fn live() -> usize {
-    LIVE.load(SeqCst)
-}
-
 /// Runs the tasks of `cpu`, which is this CPU, until the run is [finished](boot::finished).
 pub(crate) fn run(cpu: Cpu) {
     let record = cpu.record();
-    loop {
+    // A CPU that was declared offline, and was not dead, has lost its tasks.
+    while cpu.is_online() {
         record.timers.fire();
-        let mut polled = 0;
+        health::look();
+        let mut polled = u32::from(record.calls.serve());
         while polled < POLLS_PER_LOOK
-            && let Some(task) = record.queue.pop()
+            && let Some((task, before)) = record.queue.pop(Task::begin)
         {
-            task.run(cpu);
+            task.run(cpu, before);
+            record.calls.serve();
             polled += 1;
         }
         if polled == 0 {
@@ -247,7 +452,11 @@ fn sleep_until_work(cpu: Cpu) {
     if !doorbell::available() {
         sleep = Some(sleep.map_or(POLL_INTERVAL, |sleep| sleep.min(POLL_INTERVAL)));
     }
-    if record.queue.is_empty() && !boot::finished() && sleep != Some(0) {
+    if let Some(longest) = health::longest_sleep() {
+        sleep = Some(sleep.map_or(longest, |sleep| sleep.min(longest)));
+    }
+    let nothing = record.queue.is_empty() && record.calls.is_empty();
+    if nothing && !boot::finished() && sleep != Some(0) {
         arch::set_timer(sleep);
         arch::wait();
     }
@@ -260,7 +469,7 @@ fn work_comes_soon(record: &Record) -> bool {
     let end = arch::clock() + arch::AWAKE;
     while arch::clock() < end {
         for _ in 0..8 {
-            if !record.queue.is_empty() {
+            if !record.queue.is_empty() || !record.calls.is_empty() {
                 return true;
             }
             arch::relax();

@@ -20,12 +20,14 @@ fn other(cpu: Cpu) -> Cpu {
 fn a_closure_runs_on_the_other_cpu_and_returns_its_result() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = seen.clone();
-    run_cpus(move |cpu| {
+    run_cpus(2, move |cpu| {
         let (record, from) = (record.clone(), cpu.index());
         spawn(async move {
             let closure: Box<dyn FnOnce() -> usize + Send> =
                 Box::new(move || from * 10 + Cpu::current().index());
-            let result = spawn_on(other(Cpu::current()), async move { closure() }).await;
+            let result = spawn_on(other(Cpu::current()), async move { closure() })
+                .await
+                .unwrap();
             record.lock().push(result);
         });
     });
@@ -38,14 +40,14 @@ fn a_closure_runs_on_the_other_cpu_and_returns_its_result() {
 fn a_task_moves_between_cpus() {
     let places = Arc::new(Mutex::new(Vec::new()));
     let record = places.clone();
-    run_cpus(move |cpu| {
+    run_cpus(2, move |cpu| {
         if cpu.index() == 1 {
             return;
         }
         let record = record.clone();
         spawn(async move {
             for index in [1, 0, 0, 1] {
-                move_to(Cpu::from_index(index)).await;
+                switch_to(Cpu::from_index(index)).await;
                 record.lock().push(Cpu::current().index());
             }
         });
@@ -58,7 +60,7 @@ fn no_wake_up_is_lost_in_ping_pong() {
     const ROUNDS: usize = 20_000;
     static BALLS: [Notify; 2] = [const { Notify::new() }; 2];
     static HITS: AtomicUsize = AtomicUsize::new(0);
-    run_cpus(|cpu| {
+    run_cpus(2, |cpu| {
         spawn(async move {
             for _ in 0..ROUNDS {
                 if cpu.index() == 0 {
@@ -80,7 +82,7 @@ fn a_task_that_is_woken_while_it_runs_runs_again() {
     const TASKS: usize = 50;
     const WAKES: usize = 200;
     static SUM: AtomicUsize = AtomicUsize::new(0);
-    run_cpus(|cpu| {
+    run_cpus(2, |cpu| {
         for _ in 0..TASKS {
             let work = Arc::new((Notify::new(), AtomicUsize::new(0)));
             let producer = work.clone();
@@ -108,7 +110,7 @@ fn a_task_that_is_woken_while_it_runs_runs_again() {
 fn sleeps_end_in_the_order_of_their_deadlines() {
     let order = Arc::new(Mutex::new(Vec::new()));
     let record = order.clone();
-    run_cpus(move |cpu| {
+    run_cpus(2, move |cpu| {
         if cpu.index() == 1 {
             return;
         }
@@ -127,7 +129,7 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
 
 #[test]
 fn a_timeout_ends_a_wait_and_leaves_nothing_behind() {
-    run_cpus(|cpu| {
+    run_cpus(2, |cpu| {
         spawn(async move {
             let never = Notify::new();
             assert_eq!(
@@ -147,20 +149,79 @@ fn a_timeout_ends_a_wait_and_leaves_nothing_behind() {
 
 #[test]
 fn a_task_that_nobody_can_wake_does_not_keep_the_run_alive() {
-    run_cpus(|_| {
+    run_cpus(2, |_| {
         spawn(core::future::pending::<()>());
     });
 }
 
 #[test]
 fn join_handles_may_be_dropped_or_asked() {
-    run_cpus(|cpu| {
+    run_cpus(2, |cpu| {
         spawn(async move {
             let handle = spawn_on(other(cpu), async { 5 });
             while !handle.is_finished() {
                 yield_now().await;
             }
-            assert_eq!(handle.await, 5);
+            assert_eq!(handle.await, Ok(5));
         });
     });
+}
+
+#[test]
+fn a_panic_is_reported_to_the_handle_and_its_cpu_goes_on() {
+    run_cpus(3, |cpu| {
+        let there = Cpu::from_index((cpu.index() + 1) % 3);
+        spawn(async move {
+            for round in 0..20 {
+                let result = spawn_on(there, async move {
+                    yield_now().await;
+                    panic!("round {round}");
+                });
+                let Err(JoinError::Panicked(panicked)) = result.await else {
+                    panic!("it has panicked")
+                };
+                assert_eq!(panicked.message(), alloc::format!("round {round}"));
+                assert_eq!(panicked.cpu(), there);
+                assert_eq!(spawn_on(there, async { 1 }).await, Ok(1));
+            }
+        });
+    });
+}
+
+#[test]
+#[should_panic(expected = "tasks have panicked, and nobody has seen it")]
+fn a_panic_that_nobody_awaits_fails_the_run() {
+    run_cpus(2, |_| {
+        spawn(async { panic!("to nobody") });
+    });
+}
+
+#[test]
+fn an_aborted_task_is_dropped_and_reported() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Counted;
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, SeqCst);
+        }
+    }
+    run_cpus(2, |cpu| {
+        spawn(async move {
+            let held = Counted;
+            let endless = spawn_on(other(cpu), async move {
+                let _held = held;
+                core::future::pending::<()>().await;
+            });
+            yield_now().await;
+            endless.abort();
+            assert_eq!(endless.await, Err(JoinError::Cancelled));
+            let finished = spawn_on(other(cpu), async { 7 });
+            while !finished.is_finished() {
+                yield_now().await;
+            }
+            finished.abort();
+            assert_eq!(finished.await, Ok(7));
+        });
+    });
+    assert_eq!(DROPPED.load(SeqCst), 2);
 }

@@ -11,6 +11,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
+use crate::atomic::const_fn;
 use crate::cpu::Cpu;
 use crate::sync::Mutex;
 use crate::time;
@@ -33,15 +34,27 @@ struct List {
     wakers: BTreeMap<Key, Waker>,
 }
 
+impl List {
+    /// Who has died in the middle of a change has left something that cannot even be dropped. All tasks are woken behind a
+    /// death, and those that sleep come here again.
+    fn mend(&mut self) {
+        self.next_number += 1;
+        // SAFETY: it is written, and not read.
+        unsafe { (&raw mut self.wakers).write(BTreeMap::new()) };
+    }
+}
+
 impl Timers {
-    pub(crate) const fn new() -> Timers {
-        let list = List {
-            next_number: 0,
-            wakers: BTreeMap::new(),
-        };
-        Timers {
-            earliest: AtomicU64::new(NEVER),
-            list: Mutex::new(list),
+    const_fn! {
+        pub(crate) fn new() -> Timers {
+            let list = List {
+                next_number: 0,
+                wakers: BTreeMap::new(),
+            };
+            Timers {
+                earliest: AtomicU64::new(NEVER),
+                list: Mutex::new(list),
+            }
         }
     }
 
@@ -77,13 +90,21 @@ impl Timers {
         }
     }
 
+    /// Wakes everything, for a clock that has stopped: whoever still waits then waits on another CPU.
+    pub(crate) fn fire_all(&self) {
+        while let Some(waker) = self.change(|list| list.wakers.pop_first().map(|(_, waker)| waker))
+        {
+            waker.wake();
+        }
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         Some(self.earliest.load(Relaxed)).filter(|earliest| *earliest != NEVER)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut List) -> T) -> T {
-        let mut list = self.list.lock();
+        let mut list = self.list.lock_mended(List::mend);
         let result = change(&mut list);
         let first = list.wakers.first_key_value();
         let earliest = first.map_or(NEVER, |(key, _)| key.0);

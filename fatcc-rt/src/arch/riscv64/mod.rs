@@ -1,72 +1,115 @@
-//! riscv64: hart 0 of QEMU's virt board, in supervisor mode without firmware; hart 1 forwards its interrupts.
+//! riscv64: the harts of QEMU's virt board, in supervisor mode without firmware; the last one only forwards interrupts.
+//!
+//! A hart's id is its CPU's place among those of this instruction set. All harts but the first are in the second NUMA
+//! node, and each node has devices of its own.
 
 mod boot;
+mod linux;
 mod pci;
 mod plic;
+mod stack;
 mod traps;
 
 use core::arch::asm;
-use core::cell::UnsafeCell;
-use core::ops::Range;
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use core::sync::atomic::{AtomicBool, AtomicUsize};
 
+use fat_image::machine::CPUS;
+
+use crate::cpu::{Cpu, Role};
 use crate::platform::MmioSlot;
 
-pub(crate) use crate::ivshmem::ring as doorbell_ring;
+pub(crate) use linux::{enter_linux, numbers, signal_action, system_call};
 pub(crate) use plic::{line_complete, line_open};
+pub(crate) use stack::{leave_stack, on_stack};
 
 pub(crate) const AWAKE: u64 = 50_000;
-pub(crate) const LOCAL_INTERRUPTS: bool = true;
 
-/// Core-local interruptor; its first word is hart 0's machine software interrupt.
+/// Core-local interruptor: a word for each hart's machine software interrupt. The first hart has its own one.
 const CLINT: usize = 0x0200_0000;
+/// That of the other harts; its first word is hart 1's.
+const OTHER_CLINT: usize = 0x0201_0000;
 const UART: usize = 0x1000_0000;
 /// `sifive_test`: ends QEMU.
 const TEST: usize = 0x10_0000;
-const RISCV64_STACK_SIZE: usize = 256 << 10;
-const RISCV64_FAULT_STACK_SIZE: usize = 32 << 10;
 /// Nanoseconds per tick of the clock.
 const TICK: u64 = 100;
+/// Number of this folder among those of `arch`.
+pub(crate) const ROOM: usize = 1;
 
-/// A stack. It lies in shared memory, so that what is on it can be shared; its lowest page is not mapped.
-#[repr(C, align(4096))]
-struct Stack<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
-
-// SAFETY: only used through the stack pointer of this CPU.
-unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
-
-impl<const SIZE: usize> Stack<SIZE> {
-    fn range(&self) -> Range<usize> {
-        let start = self.0.get().addr() + 4096;
-        start..start - 4096 + SIZE
-    }
+/// What a hart finds at `tp`, from its start on.
+#[repr(C)]
+struct Local {
+    index: AtomicUsize,
+    /// End of its stack for faults.
+    fault_stack: AtomicUsize,
+    gates_mapped: AtomicBool,
 }
 
-static RISCV64_STACK: Stack<RISCV64_STACK_SIZE> = Stack(UnsafeCell::new([0; _]));
-/// For faults that a broken stack causes.
-static RISCV64_FAULT_STACK: Stack<RISCV64_FAULT_STACK_SIZE> = Stack(UnsafeCell::new([0; _]));
-static RISCV64_INDEX: AtomicUsize = AtomicUsize::new(0);
-static RISCV64_GATES_MAPPED: AtomicBool = AtomicBool::new(false);
-
-/// The pages below the stacks, in order.
-fn guards() -> [u64; 2] {
-    let first = RISCV64_STACK.range().start as u64 - 4096;
-    let second = RISCV64_FAULT_STACK.range().start as u64 - 4096;
-    if first < second {
-        [first, second]
-    } else {
-        [second, first]
+/// By hart id.
+static RISCV64_LOCALS: [Local; CPUS] = [const {
+    Local {
+        index: AtomicUsize::new(0),
+        fault_stack: AtomicUsize::new(0),
+        gates_mapped: AtomicBool::new(false),
     }
+}; CPUS];
+
+fn local() -> &'static Local {
+    let local: *const Local;
+    // SAFETY: reads a register, which no compiled code changes.
+    unsafe { asm!("mv {}, tp", out(reg) local, options(nomem, nostack)) };
+    // SAFETY: it was set before anything else.
+    unsafe { &*local }
 }
 
 #[inline(always)]
 pub(crate) fn cpu_index() -> usize {
-    RISCV64_INDEX.load(Relaxed)
+    let index;
+    // SAFETY: reads this hart's `Local`.
+    unsafe { asm!("ld {}, 0(tp)", out(reg) index, options(nostack, readonly)) };
+    index
+}
+
+/// Address of the word that raises a hart's machine software interrupt.
+const fn software_interrupt(hart: usize) -> usize {
+    if hart == 0 {
+        CLINT
+    } else {
+        OTHER_CLINT + 4 * (hart - 1)
+    }
+}
+
+fn interrupt(hart: usize) {
+    // SAFETY: the register is there, as far as the machine has such a hart.
+    unsafe { (software_interrupt(hart) as *mut u32).write_volatile(1) };
+}
+
+pub(crate) fn start_others() {
+    let isa = Cpu::current().isa_index();
+    let workers = Cpu::all().filter(|cpu| cpu.isa_index() == isa && cpu.role() == Role::Worker);
+    workers.for_each(|cpu| boot::order(cpu.ordinal(), boot::WORK));
+}
+
+/// Harts of one board interrupt each other by the core-local interruptors.
+pub(crate) fn doorbell_ring(cpu: Cpu) {
+    if cpu.isa_index() == Cpu::current().isa_index() {
+        interrupt(cpu.ordinal());
+    } else {
+        crate::ivshmem::ring(cpu);
+    }
+}
+
+pub(crate) fn doorbell_start() -> bool {
+    crate::ivshmem::start(&pci::Virt)
+}
+
+pub(crate) fn doorbell_join() -> bool {
+    crate::ivshmem::join(&pci::Virt)
 }
 
 pub(crate) fn gates_mapped() -> bool {
-    RISCV64_GATES_MAPPED.load(Acquire)
+    local().gates_mapped.load(Relaxed)
 }
 
 #[inline(always)]
@@ -128,6 +171,20 @@ pub(crate) fn console_write(bytes: &[u8]) {
     }
 }
 
+/// Turns the UART's queues on; without them it keeps one byte.
+pub(crate) fn console_open() {
+    // SAFETY: the UART is there: FIFO control.
+    unsafe { ((UART + 2) as *mut u8).write_volatile(1) };
+}
+
+pub(crate) fn console_read() -> Option<u8> {
+    // SAFETY: the UART is there: line status and receive registers.
+    unsafe {
+        let ready = ((UART + 5) as *const u8).read_volatile() & 1 != 0;
+        ready.then(|| (UART as *const u8).read_volatile())
+    }
+}
+
 pub(crate) fn exit(status: u8) -> ! {
     let value = if status == 0 {
         0x5555
@@ -136,15 +193,16 @@ pub(crate) fn exit(status: u8) -> ! {
     };
     // SAFETY: the device ends QEMU.
     unsafe { (TEST as *mut u32).write_volatile(value) };
+    interrupts_disable();
     loop {
-        interrupts_disable();
-        // SAFETY: nothing is left to do.
-        unsafe { asm!("wfi") };
+        halt();
     }
 }
 
-pub(crate) fn doorbell_start() -> bool {
-    crate::ivshmem::start(&pci::Virt)
+/// Until an interrupt is pending, be they on or off.
+pub(crate) fn halt() {
+    // SAFETY: always good.
+    unsafe { asm!("wfi") };
 }
 
 const SLOT_SIZE: usize = 0x1000;
@@ -183,8 +241,4 @@ pub(crate) unsafe fn caller(frame: usize) -> (usize, usize) {
     let frame = frame as *const usize;
     // SAFETY: by the caller.
     unsafe { (frame.sub(1).read(), frame.sub(2).read()) }
-}
-
-pub(crate) fn stacks() -> [Range<usize>; 2] {
-    [RISCV64_STACK.range(), RISCV64_FAULT_STACK.range()]
 }

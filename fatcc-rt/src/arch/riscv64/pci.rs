@@ -1,6 +1,7 @@
 //! PCI by memory-mapped configuration space. There is no firmware, so BARs are ours to place.
 
-use super::CLINT;
+use super::software_interrupt;
+use crate::cpu::Cpu;
 use crate::ivshmem::Board;
 
 pub(super) struct Virt;
@@ -24,9 +25,9 @@ impl Board for Virt {
         unsafe { register(device, offset).write_volatile(value) };
     }
 
-    /// An MSI is a store: to hart 0's machine software interrupt, which the boot code hands on to supervisor mode.
+    /// An MSI is a store: to the hart's machine software interrupt, which the boot code hands on to supervisor mode.
     fn message(&self) -> (u64, u32) {
-        (CLINT as u64, 1)
+        (software_interrupt(Cpu::current().ordinal()) as u64, 1)
     }
 
     fn window(&self) -> Option<u32> {

@@ -1,17 +1,16 @@
 //! Exceptions and interrupts of supervisor mode.
 //!
-//! One entry saves the registers on the stack, or on the fault stack if the stack pointer is not within the stack, and
+//! One entry saves the registers on the stack, or on the fault stack if the stack pointer is not within a stack, and
 //! calls [`riscv64_trap`]. The entry is a label within an assembly function, so that no function's address is taken.
 
 use core::arch::{asm, global_asm};
 
-use super::{
-    RISCV64_FAULT_STACK, RISCV64_FAULT_STACK_SIZE, RISCV64_STACK, RISCV64_STACK_SIZE, plic,
-    set_timer,
-};
+use fat_image::machine::{STACK_SIZE, STACKS_SIZE, STACKS_START};
+
+use super::{plic, set_timer};
 use crate::cpu::Cpu;
 use crate::panic::{Cause, Fault};
-use crate::{doorbell, irq, panic};
+use crate::{doorbell, heal, irq, panic, stacks};
 
 global_asm!(
     r#"
@@ -26,10 +25,14 @@ riscv64_trap_entry:
     .balign 4
 .Lriscv64_trap:
     csrw sscratch, t0
-    lla t0, {stack} + 4096 + 272    // the lowest page is not mapped
-    bltu sp, t0, .Lriscv64_fault_stack
-    lla t0, {stack} + {stack_size}
-    bltu t0, sp, .Lriscv64_fault_stack
+    addi t0, sp, -272
+    srli t0, t0, {area_shift}       // the area of all stacks is a multiple of its size
+    addi t0, t0, -{area}
+    bnez t0, .Lriscv64_fault_stack
+    addi t0, sp, -272
+    slli t0, t0, 64 - {stack_shift} // and so is a stack; its lowest page is not mapped
+    srli t0, t0, 64 - {stack_shift} + 12
+    beqz t0, .Lriscv64_fault_stack
     csrr t0, sscratch
     addi sp, sp, -272
     sd t0, 40(sp)
@@ -37,7 +40,7 @@ riscv64_trap_entry:
     sd t0, 16(sp)
     j .Lriscv64_save
 .Lriscv64_fault_stack:              // also taken if a fault is handled on the fault stack, when it begins anew
-    lla t0, {fault_stack} + {fault_stack_size}
+    ld t0, 8(tp)
     addi t0, t0, -272
     sd sp, 16(t0)
     mv sp, t0
@@ -65,10 +68,9 @@ riscv64_trap_entry:
     .option pop
     .size riscv64_trap_entry, . - riscv64_trap_entry
     "#,
-    stack = sym RISCV64_STACK,
-    stack_size = const RISCV64_STACK_SIZE,
-    fault_stack = sym RISCV64_FAULT_STACK,
-    fault_stack_size = const RISCV64_FAULT_STACK_SIZE,
+    area_shift = const STACKS_SIZE.ilog2(),
+    area = const STACKS_START >> STACKS_SIZE.ilog2(),
+    stack_shift = const STACK_SIZE.ilog2(),
     trap = sym riscv64_trap,
 );
 
@@ -79,10 +81,10 @@ unsafe extern "C" {
 
 /// What the entry leaves on the stack: `pc`, then x1 to x31 at their numbers, then `sstatus`.
 #[repr(C)]
-struct Frame {
-    pc: usize,
-    registers: [usize; 31],
-    status: usize,
+pub(super) struct Frame {
+    pub(super) pc: usize,
+    pub(super) registers: [usize; 31],
+    pub(super) status: usize,
 }
 
 const SOFTWARE_INTERRUPT: usize = INTERRUPT | 1;
@@ -111,7 +113,13 @@ extern "C" fn riscv64_trap(frame: &mut Frame) {
         }
         TIMER_INTERRUPT => set_timer(None),
         EXTERNAL_INTERRUPT => plic::claim().for_each(irq::on_interrupt),
-        _ => exception(frame, cause),
+        _ => {
+            let value: usize;
+            // SAFETY: reads a register.
+            unsafe { asm!("csrr {}, stval", out(reg) value) };
+            let name = NAMES.get(cause).copied().unwrap_or("unknown exception");
+            exception(frame, name, kind(cause), value);
+        }
     }
 }
 
@@ -146,24 +154,44 @@ const NAMES: [&str; 16] = [
     "store page fault",
 ];
 
-/// The report is made by shared code: nothing here may be formatted by `dyn`, which would need it on every ISA.
-fn exception(frame: &Frame, cause: usize) -> ! {
-    const INSTRUCTION_PAGE_FAULT: usize = 12;
-    const PAGE_FAULTS: [usize; 2] = [13, 15];
+/// What an exception is about.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// An instruction that cannot be fetched.
+    Jump,
+    /// Data that cannot be reached.
+    Access,
+    Other,
+}
+
+fn kind(cause: usize) -> Kind {
+    match cause {
+        12 => Kind::Jump,
+        13 | 15 => Kind::Access,
+        _ => Kind::Other,
+    }
+}
+
+/// `value` is the address that could not be reached. A jump into another ISA's code goes on in the own code; everything
+/// else is a failure. The report is made by shared code: nothing here may be formatted by `dyn`, which would need it on
+/// every ISA.
+pub(super) fn exception(frame: &mut Frame, name: &'static str, kind: Kind, value: usize) {
     if !super::gates_mapped() {
         super::console_write(b"exception before the page tables are set\n");
         super::exit(101);
     }
-    let value: usize;
-    // SAFETY: reads a register.
-    unsafe { asm!("csrr {}, stval", out(reg) value) };
-    let guard = super::guards().contains(&(value as u64 & !0xfff));
-    let (cause_here, caller) = match cause {
+    if matches!(kind, Kind::Jump)
+        && let Some(own) = heal::own_code(value)
+    {
+        frame.pc = own;
+        return;
+    }
+    let (cause, caller) = match kind {
         // Of a jump, who called is still in `ra`.
-        INSTRUCTION_PAGE_FAULT => (Cause::Jump(value), Some(frame.registers[0])),
-        _ if PAGE_FAULTS.contains(&cause) && guard => (Cause::StackFull, None),
-        _ if PAGE_FAULTS.contains(&cause) => (Cause::Access(value), None),
-        _ => (Cause::Other, None),
+        Kind::Jump => (Cause::Jump(value), Some(frame.registers[0])),
+        Kind::Access if stacks::is_guard(value) => (Cause::StackFull, None),
+        Kind::Access => (Cause::Access(value), None),
+        Kind::Other => (Cause::Other, None),
     };
     let mut registers = [("pc", frame.pc as u64); 33];
     for (register, (name, value)) in registers[1..]
@@ -174,9 +202,9 @@ fn exception(frame: &Frame, cause: usize) -> ! {
     }
     registers[32] = ("sst", frame.status as u64);
     panic::fault(&Fault {
-        name: NAMES.get(cause).copied().unwrap_or("unknown exception"),
+        name,
         code: value as u64,
-        cause: cause_here,
+        cause,
         at: frame.pc,
         caller,
         frame: frame.registers[7],

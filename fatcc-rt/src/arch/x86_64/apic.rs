@@ -1,6 +1,8 @@
 //! The local APIC, by memory (Intel SDM volume 3, chapter 11), and the silence of the old interrupt controllers.
 
-use super::{port, traps};
+use super::{boot, port, traps};
+use crate::arch;
+use crate::critical::Section;
 
 const BASE: usize = 0xfee0_0000;
 const ID: usize = 0x20;
@@ -8,6 +10,8 @@ const TASK_PRIORITY: usize = 0x80;
 const END_OF_INTERRUPT: usize = 0xb0;
 const SPURIOUS: usize = 0xf0;
 const TIMER: usize = 0x320;
+const COMMAND: usize = 0x300;
+const COMMAND_TO: usize = 0x310;
 const LINT0: usize = 0x350;
 const LINT1: usize = 0x360;
 const INITIAL_COUNT: usize = 0x380;
@@ -15,6 +19,13 @@ const CURRENT_COUNT: usize = 0x390;
 const DIVIDE: usize = 0x3e0;
 
 const ENABLE: u32 = 0x100;
+// Of `COMMAND`, chapter 11.6.
+const ASSERT: u32 = 1 << 14;
+const INIT: u32 = 5 << 8;
+const START: u32 = 6 << 8;
+const PENDING: u32 = 1 << 12;
+const ALL_OTHERS: u32 = 3 << 18;
+
 const MASKED: u32 = 0x1_0000;
 const BY_16: u32 = 0b0011;
 
@@ -28,11 +39,14 @@ fn write(register: usize, value: u32) {
     unsafe { ((BASE + register) as *mut u32).write_volatile(value) };
 }
 
-/// Enables it, with a stopped timer.
-pub(super) fn start() {
-    // The firmware uses the old controllers and leaves them running.
+/// The firmware uses the old controllers and leaves them running.
+pub(super) fn silence_old_controllers() {
     port::write8(0x21, 0xff);
     port::write8(0xa1, 0xff);
+}
+
+/// Enables it, with a stopped timer.
+pub(super) fn start() {
     write(TASK_PRIORITY, 0);
     write(LINT0, MASKED);
     write(LINT1, MASKED);
@@ -44,6 +58,39 @@ pub(super) fn start() {
 
 pub(super) fn id() -> u8 {
     (read(ID) >> 24) as u8
+}
+
+fn command(command: u32) {
+    write(COMMAND, command);
+    while read(COMMAND) & PENDING != 0 {
+        arch::relax();
+    }
+}
+
+/// Interrupts the CPU whose local APIC has that id.
+pub(super) fn interrupt(id: u8, vector: u8) {
+    // Between the two writes no handler may write either.
+    let _no_interrupts = Section::enter();
+    write(COMMAND_TO, u32::from(id) << 24);
+    command(ASSERT | u32::from(vector));
+}
+
+/// Starts all other CPUs in the trampoline (chapter 8.4.4.1); one that runs already ignores the second start.
+pub(super) fn start_others() {
+    let _no_interrupts = Section::enter();
+    command(ALL_OTHERS | ASSERT | INIT);
+    wait(10_000_000);
+    for _ in 0..2 {
+        command(ALL_OTHERS | ASSERT | START | (boot::TRAMPOLINE >> 12));
+        wait(200_000);
+    }
+}
+
+fn wait(nanoseconds: u64) {
+    let start = arch::clock();
+    while arch::clock().wrapping_sub(start) < nanoseconds {
+        arch::relax();
+    }
 }
 
 pub(super) fn end_of_interrupt() {

@@ -4,16 +4,21 @@
 //! uses constants instead of relocations, since that section's address is part of the contract; it maps the first 8 GiB
 //! as they are in pages of 1 GiB and goes on in the image's text. Everything runs on the first ISA's gates from the
 //! start, because those lie at their own address.
+//!
+//! The other CPUs wait for the first one to start them (Intel SDM volume 3, 8.4.4). They begin in real mode, in a page
+//! below 1 MiB where the first CPU has put a trampoline, whose end is the way that the first CPU has come.
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
-use fat_image::machine::X86_64_BOOT;
+use fat_image::machine::{CPUS, X86_64_BOOT};
 
-use super::{X86_64_INDEX, X86_64_STACK, X86_64_STACK_SIZE, apic, clock, traps};
+use super::{ROOM, X86_64_LOCALS, apic, clock, traps};
 use crate::image::Image;
 use crate::paging::{self, Plan, Table, Tables};
+use crate::{boot, stacks};
 
 global_asm!(
     r#"
@@ -29,6 +34,12 @@ global_asm!(
     .code32
 _start:
     cli
+    cld
+    movl $({boot} + .Lboot_trampoline - _start), %esi
+    movl ${trampoline}, %edi
+    movl $(.Lboot_trampoline_end - .Lboot_trampoline), %ecx
+    rep movsb
+.Lboot_protected:
     movl %cr4, %eax
     orl $0x20, %eax                 // physical address extension
     movl %eax, %cr4
@@ -53,6 +64,32 @@ _start:
     movl %eax, %ss
     movabsq $.Lx86_64_enter, %rax
     jmpq *%rax
+    .code16
+.Lboot_trampoline:                  // its first byte is at {trampoline}
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+    lgdtl {trampoline} + .Lboot_flat_pointer - .Lboot_trampoline
+    movl %cr0, %eax
+    orl $1, %eax
+    movl %eax, %cr0
+    ljmpl $8, $({trampoline} + .Lboot_flat - .Lboot_trampoline)
+    .code32
+.Lboot_flat:
+    movl $16, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl $({boot} + .Lboot_protected - _start), %eax
+    jmp *%eax
+    .balign 8
+.Lboot_flat_gdt:
+    .quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+.Lboot_flat_pointer:
+    .word 23
+    .long {trampoline} + .Lboot_flat_gdt - .Lboot_trampoline
+.Lboot_trampoline_end:
+    .code64
     .balign 8
 .Lboot_gdt:
     .quad 0, 0x00af9b000000ffff
@@ -76,51 +113,102 @@ x86_64_enter:
     ud2                             // nobody calls this; the entry is behind it, so that no function's address is taken
     .balign 16
 .Lx86_64_enter:
-    leaq {stack}+{stack_size}(%rip), %rsp
+    movl $1, %edi
+    lock xaddl %edi, {started}(%rip)
+    cmpl ${cpus}, %edi
+    jae .Lx86_64_park
+    imulq ${stack_step}, %rdi, %rsp
+    movabsq ${first_stack}, %rax
+    addq %rax, %rsp
     xorl %ebp, %ebp
     call {start}
     ud2
+.Lx86_64_park:
+    cli
+    hlt
+    jmp .Lx86_64_park
     .size x86_64_enter, . - x86_64_enter
     "#,
     boot = const X86_64_BOOT,
-    stack = sym X86_64_STACK,
-    stack_size = const X86_64_STACK_SIZE,
+    trampoline = const TRAMPOLINE,
+    started = sym X86_64_STARTED,
+    cpus = const CPUS,
+    stack_step = const stacks::STEP,
+    first_stack = const stacks::boot(ROOM, 0),
     start = sym x86_64_start,
     options(att_syntax)
 );
 
-/// Tables for 48 MiB of image and everything else.
-struct Pool(UnsafeCell<[Table; 32]>);
+/// Where the trampoline is copied to: a page that a start interrupt can name, and that the firmware does not need any more.
+pub(super) const TRAMPOLINE: u32 = 0x8000;
 
-// SAFETY: only touched by this CPU, once, at boot.
+/// CPUs that have come so far; the first one comes alone.
+static X86_64_STARTED: AtomicU32 = AtomicU32::new(0);
+/// The address of the page tables, when they are complete.
+static X86_64_ROOT: AtomicU64 = AtomicU64::new(0);
+
+struct Pool(UnsafeCell<[Table; paging::POOL]>);
+
+// SAFETY: only touched by the first CPU, once, at boot.
 unsafe impl Sync for Pool {}
 
-static X86_64_TABLES: Pool = Pool(UnsafeCell::new([Table::EMPTY; 32]));
+static X86_64_TABLES: Pool = Pool(UnsafeCell::new([Table::EMPTY; _]));
 
-extern "C" fn x86_64_start() -> ! {
-    let image = Image::this();
-    let index = image
-        .isas()
-        .iter()
-        .position(|isa| isa.name() == "x86_64")
-        .unwrap_or(0);
-    X86_64_INDEX.store(index, Relaxed);
+extern "C" fn x86_64_start(ordinal: usize) -> ! {
+    const GS_BASE: u32 = 0xc000_0101;
+    let local = &raw const X86_64_LOCALS[ordinal] as u64;
+    // SAFETY: nobody uses the register but `cpu_index`.
+    unsafe {
+        asm!("wrmsr", in("ecx") GS_BASE, in("eax") local as u32, in("edx") (local >> 32) as u32)
+    };
+    let isas = Image::this().isas();
+    let isa = isas.iter().position(|isa| isa.name() == "x86_64");
+    let isa = isa.unwrap_or(0);
+    let Some(cpu) = boot::identify(isa, ordinal) else {
+        park()
+    };
+    X86_64_LOCALS[ordinal]
+        .index
+        .store(cpu.index() as u32, Relaxed);
+    if ordinal == 0 {
+        X86_64_ROOT.store(page_tables(isa), Release);
+    }
+    // SAFETY: the tables map what is mapped now, at the same addresses.
+    unsafe { asm!("mov cr3, {}", in(reg) X86_64_ROOT.load(Acquire)) };
+    // SAFETY: the global bit of page tables, which they use.
+    unsafe { asm!("mov {0}, cr4", "or {0}, 0x80", "mov cr4, {0}", out(reg) _) };
+    traps::start(ordinal);
+    if ordinal == 0 {
+        apic::silence_old_controllers();
+    }
+    apic::start();
+    X86_64_LOCALS[ordinal]
+        .apic
+        .store(apic::id().into(), Relaxed);
+    if ordinal == 0 {
+        clock::start();
+    }
+    boot::start()
+}
+
+/// Makes them and returns their address.
+fn page_tables(isa: usize) -> u64 {
     let plan = Plan {
-        isa: index as u32,
+        isa: isa as u32,
         low_end: 4 << 30,
-        guards: super::guards(),
     };
     // SAFETY: nobody else touches the tables, and this runs once.
     let tables = unsafe { &mut *X86_64_TABLES.0.get() };
-    match Tables::build(paging::X86_64, tables, image, &plan) {
-        // SAFETY: the tables map what is mapped now, at the same addresses.
-        Ok(root) => unsafe { asm!("mov cr3, {}", in(reg) root) },
+    match Tables::build(paging::X86_64, tables, Image::this(), &plan) {
+        Ok(root) => root,
         Err(error) => panic!("no page tables: {error:?}"),
     }
-    // SAFETY: the global bit of page tables, which they use.
-    unsafe { asm!("mov {0}, cr4", "or {0}, 0x80", "mov cr4, {0}", out(reg) _) };
-    traps::start();
-    apic::start();
-    clock::start();
-    crate::boot::start()
+}
+
+/// For a CPU that the machine has beyond what its runner has said.
+fn park() -> ! {
+    loop {
+        // SAFETY: nothing is left to do.
+        unsafe { asm!("cli", "hlt") };
+    }
 }

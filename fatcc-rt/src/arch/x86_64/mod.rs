@@ -1,61 +1,79 @@
-//! x86_64: one CPU of QEMU's q35 board.
+//! x86_64: the CPUs of QEMU's q35 board.
 
 mod apic;
 mod boot;
 mod clock;
+mod linux;
 mod pci;
 mod port;
+mod stack;
 mod traps;
 
 use core::arch::asm;
-use core::cell::UnsafeCell;
-use core::ops::Range;
-use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
 
-use fat_image::machine::{X86_64_EXIT_PORT, X86_64_EXIT_SUCCESS};
+use fat_image::machine::{CPUS, X86_64_EXIT_PORT, X86_64_EXIT_SUCCESS};
 
+use crate::cpu::Cpu;
 use crate::platform::MmioSlot;
 
-pub(crate) use crate::ivshmem::ring as doorbell_ring;
 pub(crate) use clock::{clock, set_timer};
+pub(crate) use linux::{enter_linux, numbers, signal_action, system_call};
+pub(crate) use stack::{leave_stack, on_stack};
 
 pub(crate) const AWAKE: u64 = 50_000;
-pub(crate) const LOCAL_INTERRUPTS: bool = true;
 
 const COM1: u16 = 0x3f8;
-const X86_64_STACK_SIZE: usize = 256 << 10;
-const X86_64_FAULT_STACK_SIZE: usize = 32 << 10;
+/// Number of this folder among those of `arch`.
+pub(crate) const ROOM: usize = 0;
 
-/// A stack. It lies in shared memory, so that what is on it can be shared; its lowest page is not mapped.
-#[repr(C, align(4096))]
-struct Stack<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
+/// What a CPU finds at its `gs` base, from its start on.
+#[repr(C)]
+struct Local {
+    index: AtomicU32,
+    /// Id of its local APIC.
+    apic: AtomicU32,
+}
 
-// SAFETY: only used through the stack pointer of this CPU.
-unsafe impl<const SIZE: usize> Sync for Stack<SIZE> {}
-
-impl<const SIZE: usize> Stack<SIZE> {
-    fn range(&self) -> Range<usize> {
-        let start = self.0.get().addr() + 4096;
-        start..start - 4096 + SIZE
+/// By the order in which they have started.
+static X86_64_LOCALS: [Local; CPUS] = [const {
+    Local {
+        index: AtomicU32::new(0),
+        apic: AtomicU32::new(0),
     }
-}
-
-static X86_64_STACK: Stack<X86_64_STACK_SIZE> = Stack(UnsafeCell::new([0; _]));
-/// For faults that a broken stack causes.
-static X86_64_FAULT_STACK: Stack<X86_64_FAULT_STACK_SIZE> = Stack(UnsafeCell::new([0; _]));
-static X86_64_INDEX: AtomicUsize = AtomicUsize::new(0);
-
-/// The pages below the stacks, in order.
-fn guards() -> [u64; 2] {
-    let pages = [X86_64_STACK.range().start, X86_64_FAULT_STACK.range().start]
-        .map(|start| start as u64 - 4096);
-    [pages[0].min(pages[1]), pages[0].max(pages[1])]
-}
+}; CPUS];
 
 #[inline(always)]
 pub(crate) fn cpu_index() -> usize {
-    X86_64_INDEX.load(Relaxed)
+    let index: u64;
+    // SAFETY: reads this CPU's `Local`.
+    unsafe {
+        asm!("mov {:e}, gs:[0]", out(reg) index, options(nostack, readonly, preserves_flags))
+    };
+    index as usize
+}
+
+pub(crate) fn start_others() {
+    apic::start_others();
+}
+
+/// CPUs of one board interrupt each other by their local APICs.
+pub(crate) fn doorbell_ring(cpu: Cpu) {
+    if cpu.isa_index() == Cpu::current().isa_index() {
+        let apic = X86_64_LOCALS[cpu.ordinal()].apic.load(Relaxed);
+        apic::interrupt(apic as u8, traps::DOORBELL);
+    } else {
+        crate::ivshmem::ring(cpu);
+    }
+}
+
+pub(crate) fn doorbell_start() -> bool {
+    crate::ivshmem::start(&pci::Q35)
+}
+
+pub(crate) fn doorbell_join() -> bool {
+    crate::ivshmem::join(&pci::Q35)
 }
 
 /// Always: the gates of the first ISA lie at their own address.
@@ -103,6 +121,15 @@ pub(crate) fn console_write(bytes: &[u8]) {
     }
 }
 
+/// Turns the UART's queues on; without them it keeps one byte.
+pub(crate) fn console_open() {
+    port::write8(COM1 + 2, 1);
+}
+
+pub(crate) fn console_read() -> Option<u8> {
+    (port::read8(COM1 + 5) & 1 != 0).then(|| port::read8(COM1))
+}
+
 pub(crate) fn exit(status: u8) -> ! {
     // QEMU ends with `value << 1 | 1`, of which 8 bits arrive.
     let value = match status & 0x7f {
@@ -111,14 +138,16 @@ pub(crate) fn exit(status: u8) -> ! {
         other => other,
     };
     port::write8(X86_64_EXIT_PORT, value);
+    interrupts_disable();
     loop {
-        // SAFETY: nothing is left to do.
-        unsafe { asm!("cli", "hlt") };
+        halt();
     }
 }
 
-pub(crate) fn doorbell_start() -> bool {
-    crate::ivshmem::start(&pci::Q35)
+/// Until an interrupt, for ever if they are off.
+pub(crate) fn halt() {
+    // SAFETY: always good.
+    unsafe { asm!("hlt") };
 }
 
 /// The board's devices are on PCI; none of their lines is used.
@@ -148,8 +177,4 @@ pub(crate) unsafe fn caller(frame: usize) -> (usize, usize) {
     let frame = frame as *const usize;
     // SAFETY: by the caller.
     unsafe { (frame.add(1).read(), frame.read()) }
-}
-
-pub(crate) fn stacks() -> [Range<usize>; 2] {
-    [X86_64_STACK.range(), X86_64_FAULT_STACK.range()]
 }

@@ -6,10 +6,12 @@
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 
-use super::{X86_64_FAULT_STACK, apic};
+use fat_image::machine::CPUS;
+
+use super::{ROOM, apic};
 use crate::cpu::Cpu;
 use crate::panic::{Cause, Fault};
-use crate::{doorbell, panic};
+use crate::{doorbell, heal, panic, stacks};
 
 pub(super) const TIMER: u8 = 0x40;
 pub(super) const DOORBELL: u8 = 0x41;
@@ -92,36 +94,37 @@ unsafe extern "C" {
 
 /// What the stubs and the CPU leave on the stack, lowest address first.
 #[repr(C)]
-struct Frame {
-    r15: u64,
-    r14: u64,
-    r13: u64,
-    r12: u64,
-    r11: u64,
-    r10: u64,
-    r9: u64,
-    r8: u64,
-    rbp: u64,
-    rdi: u64,
-    rsi: u64,
-    rdx: u64,
-    rcx: u64,
-    rbx: u64,
-    rax: u64,
-    vector: u64,
-    error: u64,
-    rip: u64,
-    cs: u64,
-    rflags: u64,
-    rsp: u64,
-    ss: u64,
+#[derive(Default)]
+pub(super) struct Frame {
+    pub(super) r15: u64,
+    pub(super) r14: u64,
+    pub(super) r13: u64,
+    pub(super) r12: u64,
+    pub(super) r11: u64,
+    pub(super) r10: u64,
+    pub(super) r9: u64,
+    pub(super) r8: u64,
+    pub(super) rbp: u64,
+    pub(super) rdi: u64,
+    pub(super) rsi: u64,
+    pub(super) rdx: u64,
+    pub(super) rcx: u64,
+    pub(super) rbx: u64,
+    pub(super) rax: u64,
+    pub(super) vector: u64,
+    pub(super) error: u64,
+    pub(super) rip: u64,
+    pub(super) cs: u64,
+    pub(super) rflags: u64,
+    pub(super) rsp: u64,
+    pub(super) ss: u64,
 }
 
 /// A table that the CPU reads: descriptors, task state.
 #[repr(C, align(16))]
 struct Hardware<T>(UnsafeCell<T>);
 
-// SAFETY: written once, at boot, by the only CPU of this ISA.
+// SAFETY: written once, at boot, by one CPU.
 unsafe impl<T> Sync for Hardware<T> {}
 
 const CODE: u64 = 0x00af_9b00_0000_ffff;
@@ -129,8 +132,20 @@ const TASK: u16 = 16;
 /// Words of 32 bits in a task state segment without I/O map.
 const TASK_STATE: usize = 26;
 
-static X86_64_GDT: Hardware<[u64; 4]> = Hardware(UnsafeCell::new([0, CODE, 0, 0]));
-static X86_64_TASK_STATE: Hardware<[u32; TASK_STATE]> = Hardware(UnsafeCell::new([0; TASK_STATE]));
+/// The tables that each CPU has for itself.
+#[repr(C, align(16))]
+struct Descriptors {
+    gdt: [u64; 4],
+    task_state: [u32; TASK_STATE],
+}
+
+static X86_64_DESCRIPTORS: [Hardware<Descriptors>; CPUS] = [const {
+    Hardware(UnsafeCell::new(Descriptors {
+        gdt: [0, CODE, 0, 0],
+        task_state: [0; TASK_STATE],
+    }))
+}; CPUS];
+/// Written by the first CPU, used by all.
 static X86_64_IDT: Hardware<[[u64; 2]; 256]> = Hardware(UnsafeCell::new([[0; 2]; 256]));
 
 /// Operand of `lgdt` and `lidt`.
@@ -141,33 +156,45 @@ struct Pointer {
 }
 
 impl Pointer {
-    fn to<T>(table: &Hardware<T>) -> Pointer {
+    fn to<T>(table: *const T) -> Pointer {
         Pointer {
             limit: (size_of::<T>() - 1) as u16,
-            base: table.0.get().addr() as u64,
+            base: table.addr() as u64,
         }
     }
 }
 
-/// Installs descriptors, task state and handlers (Intel SDM volume 3, 6.14 and 8.7).
-pub(super) fn start() {
-    let fault_stack = X86_64_FAULT_STACK.range().end as u64;
-    let task = X86_64_TASK_STATE.0.get().addr() as u64;
-    let stubs = x86_64_trap_stubs() as u64;
-    // SAFETY: nobody else has the tables, and they are not in use yet.
-    let (gdt, task_state, idt) = unsafe {
-        (
-            &mut *X86_64_GDT.0.get(),
-            &mut *X86_64_TASK_STATE.0.get(),
-            &mut *X86_64_IDT.0.get(),
-        )
-    };
+/// Installs descriptors, task state and handlers (Intel SDM volume 3, 6.14 and 8.7) of the CPU that has started as number
+/// `ordinal`.
+pub(super) fn start(ordinal: usize) {
+    let descriptors = X86_64_DESCRIPTORS[ordinal].0.get();
+    if ordinal == 0 {
+        prepare_handlers();
+    }
+    // SAFETY: nobody else has these, and they are not in use yet.
+    let (gdt, task_state) = unsafe { (&mut (*descriptors).gdt, &mut (*descriptors).task_state) };
+    let fault_stack = stacks::fault(ROOM, ordinal) as u64;
+    let task = task_state.as_ptr().addr() as u64;
     // The first interrupt stack is at byte 36; 25 is the offset of an I/O map, which is behind the end.
     (task_state[9], task_state[10]) = (fault_stack as u32, (fault_stack >> 32) as u32);
     task_state[25] = (TASK_STATE as u32 * 4) << 16;
     let limit = TASK_STATE as u64 * 4 - 1;
     gdt[2] = limit | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56;
     gdt[3] = task >> 32;
+    let gdt: *const [u64; 4] = gdt;
+    // SAFETY: the tables are complete; the code segment is the same as before.
+    unsafe {
+        asm!("lgdt [{}]", in(reg) &Pointer::to(gdt));
+        asm!("push 8", "lea {0}, [rip + 2f]", "push {0}", "retfq", "2:", out(reg) _);
+        asm!("ltr {:x}", in(reg) TASK);
+        asm!("lidt [{}]", in(reg) &Pointer::to(X86_64_IDT.0.get().cast_const()));
+    }
+}
+
+fn prepare_handlers() {
+    let stubs = x86_64_trap_stubs() as u64;
+    // SAFETY: only the first CPU comes here, before it starts the others, and the table is not in use yet.
+    let idt = unsafe { &mut *X86_64_IDT.0.get() };
     for (vector, gate) in idt.iter_mut().enumerate() {
         let stub = stubs + 16 * vector as u64;
         // Double fault, non-maskable interrupt and machine check get the stack that is always good.
@@ -176,19 +203,17 @@ pub(super) fn start() {
             stub & 0xffff | 8 << 16 | stack << 32 | 0x8e00 << 32 | (stub >> 16 & 0xffff) << 48;
         gate[1] = stub >> 32;
     }
-    // SAFETY: the tables are complete; the code segment is the same as before.
-    unsafe {
-        asm!("lgdt [{}]", in(reg) &Pointer::to(&X86_64_GDT));
-        asm!("push 8", "lea {0}, [rip + 2f]", "push {0}", "retfq", "2:", out(reg) _);
-        asm!("ltr {:x}", in(reg) TASK);
-        asm!("lidt [{}]", in(reg) &Pointer::to(&X86_64_IDT));
-    }
 }
 
 /// With the CPU's interrupts off. It may change the frame.
 extern "C" fn x86_64_trap(frame: &mut Frame) {
     match frame.vector as u8 {
-        vector if vector < 32 => exception(frame),
+        vector if vector < 32 => {
+            let cr2: u64;
+            // SAFETY: reads a register.
+            unsafe { asm!("mov {}, cr2", out(reg) cr2) };
+            exception(frame, cr2);
+        }
         DOORBELL => {
             apic::end_of_interrupt();
             doorbell::on_ring(Cpu::current());
@@ -234,18 +259,23 @@ const NAMES: [&str; 32] = [
     "reserved 31",
 ];
 
-/// The report is made by shared code: nothing here may be formatted by `dyn`, which would need it on every ISA.
-fn exception(frame: &Frame) -> ! {
+/// Of a page fault, `address` is what could not be reached. A jump into another ISA's code goes on in the own code;
+/// everything else is a failure. The report is made by shared code: nothing here may be formatted by `dyn`, which would
+/// need it on every ISA.
+pub(super) fn exception(frame: &mut Frame, address: u64) {
     const PAGE_FAULT: u64 = 14;
     const DOUBLE_FAULT: u64 = 8;
-    let cr2: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, cr2", out(reg) cr2) };
-    let guard = super::guards().contains(&(cr2 & !0xfff));
+    let jump = frame.vector == PAGE_FAULT && address == frame.rip;
+    if jump && let Some(own) = heal::own_code(address as usize) {
+        frame.rip = own as u64;
+        return;
+    }
+    let guard = stacks::is_guard(address as usize);
     let (cause, caller) = match frame.vector {
-        DOUBLE_FAULT if guard => (Cause::StackFull, None),
-        PAGE_FAULT if cr2 == frame.rip => (Cause::Jump(cr2 as usize), top_of_stack(frame)),
-        PAGE_FAULT => (Cause::Access(cr2 as usize), None),
+        // A process's handler has a stack of its own.
+        DOUBLE_FAULT | PAGE_FAULT if guard => (Cause::StackFull, None),
+        PAGE_FAULT if jump => (Cause::Jump(address as usize), top_of_stack(frame)),
+        PAGE_FAULT => (Cause::Access(address as usize), None),
         _ => (Cause::Other, None),
     };
     panic::fault(&Fault {
@@ -281,8 +311,7 @@ fn exception(frame: &Frame) -> ! {
 /// Where a jump came from whose target could not be executed: the call has put that there.
 fn top_of_stack(frame: &Frame) -> Option<usize> {
     let rsp = frame.rsp as usize;
-    let on_stack = |stack: &core::ops::Range<usize>| stack.start <= rsp && rsp + 8 <= stack.end;
-    let good = rsp.is_multiple_of(8) && super::stacks().iter().any(on_stack);
+    let good = rsp.is_multiple_of(8) && stacks::contains(rsp..rsp.wrapping_add(8));
     // SAFETY: those 8 bytes are in a mapped stack.
     good.then(|| unsafe { (rsp as *const usize).read() })
 }
