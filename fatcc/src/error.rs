@@ -200,6 +200,23 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A file that should be an image.
+    #[error("{} cannot be read as an image", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: fatld::Error,
+    },
+    /// An image that cannot be run as Linux processes.
+    #[error("{} cannot be run as Linux processes: {why}", path.display())]
+    NotForLinux {
+        /// The image.
+        path: PathBuf,
+        /// Why not.
+        why: NotForLinux,
+    },
     /// A setting of the machine outside of what it can have.
     #[error("{what} of {value} MiB: must be a multiple of 2 MiB, at least {least} MiB")]
     Memory {
@@ -210,11 +227,33 @@ pub enum Error {
         /// What is possible.
         least: u64,
     },
+    /// More CPUs than a machine can have.
+    #[error("{asked} CPUs are too many: a machine has {most} at most, of all ISAs together")]
+    TooManyCpus {
+        /// What was asked for.
+        asked: u64,
+        /// What is possible.
+        most: usize,
+    },
+    /// More words for the program than the machine has room for.
+    #[error("the program's command line has {size} bytes: the machine has room for {most}")]
+    LongCommandLine {
+        /// Bytes of all words, with one more for each.
+        size: usize,
+        /// What is possible.
+        most: usize,
+    },
+    /// A word for the program that would be two.
+    #[error("the word {word:?} of the program's command line has a NUL in it")]
+    NulInWord {
+        /// The word.
+        word: String,
+    },
     /// A program that comes in a Debian package is not there.
     #[error("{program} is not installed (apt-get install {})", packages.join(" or "))]
     Missing {
         /// The program.
-        program: &'static str,
+        program: String,
         /// The package, one of these.
         packages: &'static [&'static str],
     },
@@ -227,6 +266,45 @@ pub enum Error {
         reason: QmpError,
         /// What it wrote to its standard error.
         stderr: Vec<String>,
+    },
+}
+
+/// What an image lacks to be run as Linux processes.
+#[derive(Debug, thiserror::Error)]
+pub enum NotForLinux {
+    /// It has no such ISA.
+    #[error("it has no ISA {isa}")]
+    Isa {
+        /// The ISA.
+        isa: String,
+    },
+    /// A runtime without an entry for Linux, or none.
+    #[error(
+        "it has no function `{}` for {isa}; fatcc-rt has it",
+        fat_image::machine::LINUX_ENTRY
+    )]
+    Entry {
+        /// The ISA.
+        isa: String,
+    },
+    /// Memory outside of what the processes share.
+    #[error(
+        "it takes up {start:#x}..{end:#x}, but the shared memory starts at {:#x}",
+        fat_image::machine::SHARED_START
+    )]
+    Place {
+        /// First byte.
+        start: u64,
+        /// First byte behind it.
+        end: u64,
+    },
+    /// A section outside of the image.
+    #[error("section {name} at {address:#x} is not within the image")]
+    Section {
+        /// The section.
+        name: String,
+        /// Its physical address.
+        address: u64,
     },
 }
 

@@ -22,6 +22,10 @@ pub struct Isa {
     pub qemu: &'static str,
     /// The Debian package that has [`Isa::qemu`] is the first of these that the distribution has.
     pub qemu_packages: &'static [&'static str],
+    /// The emulator of a single Linux process of this ISA, for computers of other ISAs.
+    pub user_emulator: &'static str,
+    /// The Debian package of [`Isa::user_emulator`].
+    pub user_packages: &'static [&'static str],
     /// Arguments of its machine, CPU, boot and devices. What all machines have alike is in `machine`.
     pub qemu_arguments: fn(&Setup) -> Vec<String>,
     /// What the emulator's exit status says of the run.
@@ -39,6 +43,11 @@ impl Isa {
             .ok_or_else(|| Error::UnknownIsa {
                 name: name.to_owned(),
             })
+    }
+
+    /// Whether this computer runs its programs without an emulator.
+    pub fn is_host(&self) -> bool {
+        self.name == std::env::consts::ARCH
     }
 
     /// The ISA of that rustc target.

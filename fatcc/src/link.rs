@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fat_image::machine::{BOOT_SECTION, SHARED_START};
+use fat_image::machine::{BOOT_SECTION, LINUX_ENTRY, SHARED_START};
 use serde::{Deserialize, Serialize};
 
 use crate::build::Image;
@@ -58,6 +58,9 @@ pub(crate) fn command_line(
         image.map.clone().into(),
         "-e".into(),
         ENTRY.into(),
+        // Nothing in the image leads there: it is entered by who starts it.
+        "-u".into(),
+        LINUX_ENTRY.into(),
     ]);
     arguments.extend(["--image-base".into(), format!("{SHARED_START:#x}").into()]);
     for isa in &plan.isas {

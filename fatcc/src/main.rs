@@ -3,14 +3,15 @@
 //! As `cargo fat …` it is called with `fat` before the arguments, through an alias without. Results go to standard
 //! output, everything else to standard error.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use fatcc::build::{Image, build};
 use fatcc::error::{Error, render};
 use fatcc::isa::Isa;
-use fatcc::machine::{Config, Forward, Line, Machine, Source};
+use fatcc::machine::cpus::Cpus;
+use fatcc::machine::{Config, Forward, Line, Machine, Platform, Source};
 use fatcc::plan::Options;
 use fatcc::{role, tools};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -28,7 +29,7 @@ struct CommandLine {
 enum Subcommands {
     /// Compile a package for all its ISAs and link its images
     Build(BuildArguments),
-    /// Build, then boot the image on one emulated CPU per ISA
+    /// Build, then run the image on emulated boards, or as Linux processes
     Run(RunArguments),
     /// List the programs that are needed, and how to install those that are missing
     Doctor,
@@ -66,12 +67,24 @@ struct BuildArguments {
 struct RunArguments {
     #[command(flatten)]
     build: BuildArguments,
+    /// Run it as Linux processes of this computer, without devices
+    #[arg(long, conflicts_with = "forward")]
+    user: bool,
     /// Lead a TCP port of 127.0.0.1 to a port of the machine; may be repeated
     #[arg(long, value_name = "HOSTPORT:GUESTPORT")]
     forward: Vec<Forward>,
+    /// Connect the network device to what QEMU's -netdev calls so, without id: tap,ifname=tap0,script=no,downscript=no
+    #[arg(long, value_name = "NETDEV", conflicts_with_all = ["user", "forward"])]
+    netdev: Option<String>,
+    /// CPUs of every ISA, or of each one: 2, or x86_64=2,riscv64=1
+    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    cpus: Cpus,
     /// Shared memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = fat_image::machine::SHARED_SIZE >> 20)]
     memory: u64,
+    /// For the program: NAME=VALUE, or what else it looks for; `place=FUNCTION:CPU` is for its runtime
+    #[arg(last = true, value_name = "WORD")]
+    command_line: Vec<String>,
 }
 
 impl From<BuildArguments> for Options {
@@ -130,11 +143,20 @@ fn run(arguments: RunArguments) -> Result<ExitCode, Error> {
     };
     let config = Config {
         isas: isas(image)?,
+        platform: if arguments.user {
+            Platform::User
+        } else {
+            Platform::Board
+        },
         shared: arguments.memory << 20,
         forwards: arguments.forward,
+        netdev: arguments.netdev,
+        cpus: arguments.cpus,
+        command_line: arguments.command_line,
         ..Config::new(&image.image)
     };
-    say(&format!("booting {}", image.image.display()));
+    let doing = if arguments.user { "running" } else { "booting" };
+    say(&format!("{doing} {}", image.image.display()));
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|source| Error::System {
         doing: "await signals",
         source,
@@ -146,13 +168,25 @@ fn run(arguments: RunArguments) -> Result<ExitCode, Error> {
             stopper.stop();
         }
     });
+    if is_typed_at() {
+        let keyboard = machine.keyboard();
+        std::thread::spawn(move || {
+            let lines = std::io::stdin().lines().map_while(Result::ok);
+            lines
+                .map(|line| keyboard.type_line(&line))
+                .all(|typed| typed.is_ok())
+        });
+    }
     let outcome = machine.wait(None);
     say(&outcome.to_string());
-    Ok(if outcome.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(outcome.code().into())
+}
+
+/// Whether the standard input may be read: a terminal stops who reads it in the background.
+fn is_typed_at() -> bool {
+    let input = std::io::stdin();
+    !input.is_terminal()
+        || rustix::termios::tcgetpgrp(input).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 fn isas(image: &Image) -> Result<Vec<&'static Isa>, Error> {
@@ -168,7 +202,7 @@ fn print(line: &Line<'_>) {
     // A reader that has gone away does not end the machine.
     let _ = match line.source {
         Source::Console => writeln!(std::io::stdout(), "{line}"),
-        Source::Emulator => writeln!(std::io::stderr(), "{line}"),
+        Source::Emulator | Source::Runner => writeln!(std::io::stderr(), "{line}"),
     };
 }
 

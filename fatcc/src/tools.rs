@@ -13,6 +13,8 @@ pub enum Need {
     Build,
     /// `cargo fat run`.
     Run,
+    /// `cargo fat run --user`.
+    User,
     /// The project's tests.
     Test,
 }
@@ -22,6 +24,7 @@ impl Need {
         match self {
             Need::Build => "build",
             Need::Run => "run",
+            Need::User => "user",
             Need::Test => "test",
         }
     }
@@ -122,7 +125,6 @@ fn program(name: &'static str, need: Need, install: Install) -> Tool {
 
 /// Programs of the project's tests, and the packages they come in.
 const TEST_PROGRAMS: &[(&str, &[&str])] = &[
-    ("qemu-riscv64", &["qemu-user"]),
     ("qemu-aarch64", &["qemu-user"]),
     (
         "riscv64-linux-gnu-gcc",
@@ -189,6 +191,14 @@ pub fn tools() -> Vec<Tool> {
             isa.qemu,
             Need::Run,
             Install::FirstOf(isa.qemu_packages),
+        ));
+    }
+    // This computer runs its own programs.
+    for isa in ISAS.iter().filter(|isa| !isa.is_host()) {
+        tools.push(program(
+            isa.user_emulator,
+            Need::User,
+            Install::Packages(isa.user_packages),
         ));
     }
     let for_tests = TEST_PROGRAMS.iter();

@@ -13,22 +13,27 @@ pub(super) static ISA: Isa = Isa {
     boot: RISCV64_BOOT,
     qemu: "qemu-system-riscv64",
     qemu_packages: &["qemu-system-riscv", "qemu-system-misc"],
+    user_emulator: "qemu-riscv64",
+    user_packages: &["qemu-user"],
     qemu_arguments,
     end,
 };
 
 /// The image comes by the generic loader because `-kernel` takes only an ELF whose `e_machine` is RISC-V; a comma in its path
 /// is doubled, as in every QEMU option. virt wants a
-/// present hart per NUMA node, so there are two; the runtime parks hart 1. `sstc=on` refuses a QEMU without the
+/// present hart per NUMA node, so there is one more than CPUs, which the runtime lets forward interrupts; all but the first
+/// are in the second node, for QEMU 7.2 connects the second node's interrupt controller wrongly if that node's first hart
+/// is not hart 1. `sstc=on` refuses a QEMU without the
 /// supervisor's timer compare register.
 fn qemu_arguments(setup: &Setup) -> Vec<String> {
+    let harts = setup.cpus + 1;
     let mut arguments: Vec<String> = [
         "-machine",
         "virt",
         "-cpu",
         "rv64,sstc=on",
         "-smp",
-        "2",
+        &format!("{harts},cores={harts}"),
         "-bios",
         "none",
         "-device",
@@ -40,15 +45,25 @@ fn qemu_arguments(setup: &Setup) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    let mut network = "user,id=n0".to_owned();
+    for hart in 0..harts {
+        let node = hart.min(1);
+        arguments.push("-numa".to_owned());
+        arguments.push(format!("cpu,node-id={node},core-id={hart}"));
+    }
+    arguments.extend(["-netdev".to_owned(), network(setup)]);
+    arguments
+}
+
+/// What the device is connected to: what the caller says, or QEMU's own network with ports of this computer.
+fn network(setup: &Setup) -> String {
+    let mut network = format!("{},id=n0", setup.netdev.as_deref().unwrap_or("user"));
     for forward in &setup.forwards {
         network += &format!(
             ",hostfwd=tcp:127.0.0.1:{}-10.0.2.15:{}",
             forward.host, forward.guest
         );
     }
-    arguments.extend(["-netdev".to_owned(), network]);
-    arguments
+    network
 }
 
 /// `sifive_test` ends QEMU with the code it was given, 0 for a pass.
@@ -65,6 +80,30 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;
+
+    fn setup() -> Setup {
+        Setup {
+            image: "image".to_owned(),
+            private: 1 << 26,
+            forwards: Vec::new(),
+            netdev: None,
+            cpus: 1,
+        }
+    }
+
+    #[test]
+    fn the_network_is_qemus_own_with_ports_or_what_the_caller_says() {
+        let forwards = vec!["8080:80".parse().expect("two ports")];
+        let own = Setup {
+            forwards,
+            ..setup()
+        };
+        let ports = "user,id=n0,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80";
+        assert_eq!(network(&own), ports);
+        let netdev = Some("tap,ifname=t,script=no,downscript=no".to_owned());
+        let tap = Setup { netdev, ..setup() };
+        assert_eq!(network(&tap), "tap,ifname=t,script=no,downscript=no,id=n0");
+    }
 
     #[test]
     fn status_zero_is_success() {

@@ -13,30 +13,36 @@ pub(super) static ISA: Isa = Isa {
     boot: X86_64_BOOT,
     qemu: "qemu-system-x86_64",
     qemu_packages: &["qemu-system-x86"],
+    user_emulator: "qemu-x86_64",
+    user_packages: &["qemu-user"],
     qemu_arguments,
     end,
 };
 
 /// Memory at 4 GiB is node 1, the shared memory, because all of node 0 lies below: `max-ram-below-4g` is its size.
-/// A second CPU is possible (`maxcpus`) but absent: with one possible CPU, QEMU leaves out what makes its atomic
+/// If there is one CPU, a second one is possible (`maxcpus`) but absent: with one possible CPU, QEMU leaves out what makes its atomic
 /// instructions atomic towards the other process.
 fn qemu_arguments(setup: &Setup) -> Vec<String> {
     let private = setup.private >> 20;
-    [
+    let (cpus, possible) = (setup.cpus, setup.cpus.max(2));
+    let mut arguments: Vec<String> = [
         "-machine".to_owned(),
         format!("q35,max-ram-below-4g={private}M"),
         "-cpu".to_owned(),
         "max".to_owned(),
         "-smp".to_owned(),
-        "1,maxcpus=2".to_owned(),
-        "-numa".to_owned(),
-        "cpu,node-id=0,socket-id=0".to_owned(),
+        format!("{cpus},sockets={possible},maxcpus={possible}"),
         "-kernel".to_owned(),
         setup.image.clone(),
         "-device".to_owned(),
         format!("isa-debug-exit,iobase={X86_64_EXIT_PORT:#x},iosize=1"),
     ]
-    .into()
+    .into();
+    for socket in 0..possible {
+        arguments.push("-numa".to_owned());
+        arguments.push(format!("cpu,node-id=0,socket-id={socket}"));
+    }
+    arguments
 }
 
 /// `isa-debug-exit` makes `value << 1 | 1` of what is written to it, so that 0 never is a program's doing: it is a

@@ -1,4 +1,4 @@
-//! One QEMU process: started with descriptors to inherit, ended by a signal, waited for by a thread of its own.
+//! One process of a machine: started with descriptors to inherit, ended by a signal, waited for by a thread of its own.
 //!
 //! It has its process group, so that Ctrl-C in a terminal reaches only its owner. The kernel kills it when the thread
 //! that started it ends; that thread does nothing but wait for it, and so lives exactly as long as it or its owner.
@@ -12,8 +12,8 @@ use std::thread::{self, JoinHandle};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal,
-    set_parent_process_death_signal,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, setrlimit,
 };
 
 /// A process, alive or not.
@@ -30,57 +30,77 @@ pub(super) struct Started {
     pub(super) waiter: JoinHandle<()>,
 }
 
-/// Starts a program that inherits `descriptors`, under their numbers. They are closed here when it is running.
-/// `on_end` is called from another thread when it has ended.
+/// A program to start.
+pub(super) struct Program {
+    /// Its file, or a name to look for.
+    pub(super) file: String,
+    /// How it is called in lists of processes.
+    pub(super) name: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) stdin: Stdio,
+    pub(super) stdout: Stdio,
+    /// What it inherits, under their numbers.
+    pub(super) descriptors: Vec<OwnedFd>,
+}
+
+/// Starts a program. Its descriptors are closed here when it is running. `on_end` is called from another thread when it
+/// has ended.
 pub(super) fn start(
-    program: &str,
-    arguments: Vec<String>,
-    descriptors: Vec<OwnedFd>,
+    program: Program,
     on_end: impl FnOnce(ExitStatus) + Send + 'static,
 ) -> io::Result<Started> {
-    let mut command = Command::new(program);
+    let Program {
+        file,
+        name,
+        arguments,
+        stdin,
+        stdout,
+        descriptors,
+    } = program;
+    let mut command = Command::new(&file);
     command
+        .arg0(name)
         .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdin(stdin)
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .process_group(0);
     let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let owner = getpid();
-    // SAFETY: `inherit` makes three system calls and neither allocates nor locks, as is demanded of a child of a
+    // SAFETY: `inherit` makes a few system calls and neither allocates nor locks, as is demanded of a child of a
     // process with several threads; `descriptors` lives in the closure below until the child has been started, so the
     // numbers are open.
     unsafe { command.pre_exec(move || inherit(&numbers, owner)) };
 
     let (sender, receiver) = mpsc::channel();
-    let waiter = thread::Builder::new()
-        .name(program.to_owned())
-        .spawn(move || {
-            let spawned = command.spawn();
-            drop(descriptors);
-            let mut child = match spawned {
-                Ok(child) => child,
-                Err(error) => return drop(sender.send(Err(error))),
-            };
-            let handle =
-                pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).map_err(io::Error::from);
-            match (handle, child.stderr.take()) {
-                (Ok(handle), Some(stderr)) => drop(sender.send(Ok((Process { handle }, stderr)))),
-                (handle, _) => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    let error = handle
-                        .err()
-                        .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
-                    return drop(sender.send(Err(error)));
-                }
+    let waiter = thread::Builder::new().name(file).spawn(move || {
+        let spawned = command.spawn();
+        // It holds the other end of the console.
+        drop(command);
+        drop(descriptors);
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(error) => return drop(sender.send(Err(error))),
+        };
+        let handle =
+            pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).map_err(io::Error::from);
+        match (handle, child.stderr.take()) {
+            (Ok(handle), Some(stderr)) => drop(sender.send(Ok((Process { handle }, stderr)))),
+            (handle, _) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let error = handle
+                    .err()
+                    .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+                return drop(sender.send(Err(error)));
             }
-            // Only a process that is no child of ours cannot be waited for; a lost one counts as killed.
-            let status = child
-                .wait()
-                .unwrap_or_else(|_| ExitStatus::from_raw(Signal::KILL.as_raw()));
-            on_end(status);
-        })?;
+        }
+        // Only a process that is no child of ours cannot be waited for; a lost one counts as killed.
+        let status = child
+            .wait()
+            .unwrap_or_else(|_| ExitStatus::from_raw(Signal::KILL.as_raw()));
+        on_end(status);
+    })?;
     match receiver
         .recv()
         .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
@@ -105,6 +125,12 @@ fn inherit(numbers: &[RawFd], owner: Pid) -> io::Result<()> {
         fcntl_setfd(descriptor, FdFlags::empty())?;
     }
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    // A process that dies by a signal leaves no file behind.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
     // Without this, an owner that died just now would leave a child that nobody ends.
     if getppid() == Some(owner) {
         Ok(())

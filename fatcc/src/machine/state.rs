@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
-use std::process::ExitStatus;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,8 +29,12 @@ pub(super) struct Shared {
 /// The state itself.
 pub(super) struct State {
     pub(super) cpus: Vec<Cpu>,
+    /// Processes that have not ended.
+    pub(super) running: usize,
     /// CPUs in the order of their ends.
     pub(super) ended: Vec<usize>,
+    /// Processes without which the others have gone on, by the numbers of their ISAs.
+    pub(super) lost: Vec<(usize, End)>,
     /// Somebody wants the machine to end.
     pub(super) stopped: bool,
 }
@@ -59,7 +62,9 @@ impl Shared {
         };
         let state = State {
             cpus: isas.iter().map(cpu).collect(),
+            running: 0,
             ended: Vec::new(),
+            lost: Vec::new(),
             stopped: false,
         };
         Shared {
@@ -105,18 +110,44 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Notes the end of a CPU's process. One that was killed has not ended by itself.
-    pub(super) fn end(&self, cpu: usize, status: ExitStatus, killed: bool) {
+    /// Notes the end of a process. An ISA with several ends with its first one, unless another one ends badly behind it.
+    /// If there are others, and they go on without it or have come to an end meanwhile, that is no end of the ISA, and the
+    /// result is true.
+    pub(super) fn end(&self, cpu: usize, end: End, others_go_on: impl FnOnce() -> bool) -> bool {
         let mut state = self.state();
-        let isa = state.cpus[cpu].isa;
-        state.cpus[cpu].end = Some(if killed {
-            End::Killed
-        } else {
-            (isa.end)(status)
-        });
-        state.ended.push(cpu);
+        state.running -= 1;
+        let others = state.running > 0 || !state.ended.is_empty();
+        if others && others_go_on() {
+            state.lost.push((cpu, end));
+            drop(state);
+            self.changed.notify_all();
+            self.say(cpu, &format!("{end}: the others go on"));
+            return true;
+        }
+        let known = state.cpus[cpu].end;
+        if known.is_none() {
+            state.ended.push(cpu);
+        }
+        let worse = known == Some(End::Success) && end != End::Killed;
+        if known.is_none() || worse {
+            state.cpus[cpu].end = Some(end);
+        }
         drop(state);
         self.changed.notify_all();
+        false
+    }
+
+    /// Notes that a process could not be started in the place of one that has ended.
+    pub(super) fn not_started(&self, cpu: usize, error: &io::Error) {
+        self.state().running -= 1;
+        self.say(cpu, &format!("a CPU cannot be started again: {error}"));
+        self.changed.notify_all();
+    }
+
+    fn say(&self, cpu: usize, text: &str) {
+        let cpu = self.state().cpus[cpu].isa.name;
+        let source = Source::Runner;
+        lock(&self.listener)(&Line { cpu, source, text });
     }
 
     /// Notes and delivers every line of a stream, to its end.
@@ -133,7 +164,7 @@ impl Shared {
             let mut state = self.state();
             let kept = match source {
                 Source::Console => &mut state.cpus[cpu].console,
-                Source::Emulator => &mut state.cpus[cpu].stderr,
+                Source::Emulator | Source::Runner => &mut state.cpus[cpu].stderr,
             };
             if kept.len() == KEPT {
                 kept.pop_front();
@@ -204,6 +235,52 @@ mod tests {
             (KEPT, "10")
         );
         assert!(state.cpus[0].console.is_empty() && state.cpus[1].stderr.is_empty());
+    }
+
+    #[test]
+    fn a_bad_end_counts_more_than_a_good_one_before() {
+        let shared = Shared::new(&ISAS, Box::new(|_| ()));
+        let failure = End::Failure { code: 1 };
+        shared.state().running = 5;
+        for (cpu, end, known) in [
+            (1, End::Success, End::Success),
+            (1, End::Killed, End::Success),
+            (1, failure, failure),
+            (1, End::Success, failure),
+            (0, End::Killed, End::Killed),
+        ] {
+            shared.end(cpu, end, || false);
+            assert_eq!(shared.state().cpus[cpu].end, Some(known));
+        }
+        let state = shared.state();
+        assert_eq!((state.running, &state.ended), (0, &vec![1, 0]));
+    }
+
+    #[test]
+    fn a_lost_process_is_no_end_unless_it_is_the_last() {
+        let (sender, receiver) = mpsc::channel();
+        let listener = move |line: &Line<'_>| sender.send(line.to_string()).unwrap();
+        let shared = Shared::new(&ISAS, Box::new(listener));
+        shared.state().running = 2;
+        let failure = End::Failure { code: 1 };
+        shared.end(1, failure, || true);
+        let said = receiver.recv().unwrap();
+        assert_eq!(said, "riscv64 ! ended with code 1: the others go on");
+        assert_eq!(shared.state().lost, [(1, failure)]);
+        assert!(shared.state().ended.is_empty() && shared.state().cpus[1].end.is_none());
+        shared.end(0, failure, || true);
+        assert_eq!(shared.state().ended, [0]);
+    }
+
+    #[test]
+    fn a_lost_process_may_be_noticed_behind_the_end_of_the_others() {
+        let shared = Shared::new(&ISAS, Box::new(|_| ()));
+        shared.state().running = 2;
+        let failure = End::Failure { code: 1 };
+        assert!(!shared.end(0, End::Success, || true));
+        assert!(shared.end(1, failure, || true));
+        let state = shared.state();
+        assert_eq!((&state.ended, &state.lost), (&vec![0], &vec![(1, failure)]));
     }
 
     #[test]

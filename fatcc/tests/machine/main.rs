@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fatcc::error::Error;
-use fatcc::machine::{Config, End, Forward, Line, Machine, NotSeen, Outcome, Source};
+use fatcc::machine::{Config, End, Forward, Line, Machine, NotSeen, Outcome, Platform, Source};
 use image::{Image, Mode};
 
 /// More than any of these runs takes.
@@ -143,6 +143,24 @@ fn waiting_for_a_line_ends_with_the_line_the_machine_or_the_time() {
         machine.wait_for_line("no such line", limit),
         Err(NotSeen::TimedOut { limit })
     );
+}
+
+#[test]
+fn what_has_no_runtime_is_not_run_as_processes() {
+    let image = Image::new(Mode::Succeed, Mode::Succeed);
+    let config = Config {
+        platform: Platform::User,
+        ..Config::new(image.path())
+    };
+    match Machine::start(&config, |_| ()) {
+        Err(error @ Error::Image { .. }) => {
+            let shown = fatcc::error::render(&error);
+            assert!(shown.contains("cannot be read as an image"), "{shown}");
+            assert!(shown.contains(".note.fat"), "{shown}");
+        }
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => panic!("it started"),
+    }
 }
 
 #[test]
