@@ -27,7 +27,10 @@ async fn visit_all() {
     let home = Cpu::current();
     for there in Cpu::all().filter(|there| *there != home) {
         let answer = task::spawn_on(there, call(greeting(home))).await;
-        println!("{answer}");
+        match answer {
+            Ok(answer) => println!("{answer}"),
+            Err(error) => println!("{there}: {error}"),
+        }
     }
 }
 

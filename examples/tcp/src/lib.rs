@@ -1,7 +1,8 @@
 //! An HTTP server on smoltcp whose parts run on whichever CPU they are spawned on.
 //!
-//! - [`net`]: the shared interface, its sockets for tasks of any CPU, and the driver on the CPU with the device
+//! - [`net`]: the shared interface on any CPU, its sockets for tasks of any CPU, and the driver on the CPU with the device
 //! - [`http`]: HTTP/1.1 without I/O
+//! - [`commands`]: what is typed at a console
 //! - [`server`], [`echo`], [`routes`]: connections, and the resources they reach
 //! - [`stats`], [`report`]: what the resources tell of the machine
 //! - [`rt`]: the seam to the runtime
@@ -11,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod commands;
 pub mod echo;
 pub mod http;
 pub mod net;

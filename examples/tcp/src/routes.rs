@@ -17,6 +17,10 @@ pub enum Route {
     BadNumber,
     /// `/echo`
     Echo,
+    /// `/connections.json`
+    Connections,
+    /// `/place`: moves TCP.
+    Place,
     /// Nothing.
     Missing,
 }
@@ -29,6 +33,8 @@ impl Route {
             "/stats.json" => Route::Stats,
             "/selftest.json" => Route::SelfTest,
             "/echo" => Route::Echo,
+            "/connections.json" => Route::Connections,
+            "/place" => Route::Place,
             _ => match path.strip_prefix("/bytes/") {
                 Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                     digits.parse().map_or(Route::BadNumber, Route::Bytes)
@@ -41,10 +47,9 @@ impl Route {
 
     /// Its methods, as `Allow` lists them.
     pub fn allow(self) -> &'static str {
-        if self == Route::Echo {
-            "POST"
-        } else {
-            "GET, HEAD"
+        match self {
+            Route::Echo | Route::Place => "POST",
+            _ => "GET, HEAD",
         }
     }
 
@@ -52,7 +57,7 @@ impl Route {
     pub fn allows(self, method: Method) -> bool {
         match self {
             Route::Missing | Route::BadNumber => true,
-            Route::Echo => method == Method::Post,
+            Route::Echo | Route::Place => method == Method::Post,
             _ => matches!(method, Method::Get | Method::Head),
         }
     }
@@ -74,6 +79,8 @@ mod tests {
             ("/bytes/-1", Route::BadNumber),
             ("/bytes", Route::Missing),
             ("/echo/", Route::Missing),
+            ("/place", Route::Place),
+            ("/connections.json", Route::Connections),
             ("*", Route::Missing),
         ] {
             assert_eq!(Route::of(path), route, "{path}");

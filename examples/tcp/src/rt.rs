@@ -3,32 +3,22 @@
 
 #[cfg(target_os = "none")]
 pub use fatcc_rt::{
+    console::line as console_line,
+    cpu::Cpu,
     sync::{Mutex, Notify},
-    task::{sleep, yield_now},
+    task::{sleep, switch_to, yield_now},
     time::now,
 };
 
 #[cfg(not(target_os = "none"))]
 pub mod host;
 #[cfg(not(target_os = "none"))]
-pub use host::{Mutex, Notify, now, sleep, yield_now};
+pub use host::{Cpu, Mutex, Notify, now, sleep, switch_to, yield_now};
 
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
-
-/// ISA of the CPU that runs the caller.
-#[cfg(target_os = "none")]
-pub fn current_isa() -> &'static str {
-    fatcc_rt::cpu::Cpu::current().isa()
-}
-
-/// ISA of the CPU that runs the caller.
-#[cfg(not(target_os = "none"))]
-pub fn current_isa() -> &'static str {
-    "host"
-}
 
 /// Doorbells that the CPUs of each ISA have rung, by ISA.
 #[cfg(target_os = "none")]

@@ -8,12 +8,15 @@ use crate::http::body::Decoder;
 use crate::http::request::{Buffer, Head};
 use crate::http::response::{self, Length, Response};
 use crate::http::{Method, Refusal, Status};
+use crate::net::checksum;
+use crate::net::placement::Place;
 use crate::net::socket::{Error, Listener, Stream};
 use crate::report::Report;
 use crate::routes::Route;
 use crate::rt;
-use crate::stats::STATS;
+use crate::stats::{self, STATS};
 use crate::stream::ByteStream;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -231,6 +234,12 @@ impl Connection<'_> {
                     .await
             }
             Route::Bytes(count) => self.bytes(head, count, keep_alive).await,
+            Route::Connections => {
+                let list = stats::connections(&self.stream.net().connections());
+                self.document(head, "application/json", &list, keep_alive)
+                    .await
+            }
+            Route::Place => self.place(head, keep_alive).await,
             Route::Echo | Route::Missing => {
                 self.text(
                     head,
@@ -248,6 +257,38 @@ impl Connection<'_> {
                     keep_alive,
                 )
                 .await
+            }
+        }
+    }
+
+    /// Moves TCP, or its checksums, to where the query says.
+    async fn place(&mut self, head: &Head, keep_alive: bool) -> Result<(), End> {
+        let mut fields = head
+            .query
+            .split('&')
+            .filter_map(|field| field.split_once('='));
+        let moved = fields.find_map(|(what, name)| match what {
+            "tcp" => Some(Place::named(name).map(|place| {
+                self.stream.net().move_to(place);
+                (what, place.name())
+            })),
+            "checksum" => Some(checksum::place(name).then_some((what, name))),
+            _ => None,
+        });
+        match moved.flatten() {
+            Some((what, name)) => {
+                let said = format!("{{\"{what}\": \"{name}\"}}\n");
+                self.document(head, "application/json", &said, keep_alive)
+                    .await
+            }
+            None => {
+                let said = format!(
+                    "the query must be tcp= and one of {}, or checksum= and one of {}\n",
+                    Place::names(),
+                    checksum::places()
+                );
+                self.text(head, Status::BAD_REQUEST, &said, keep_alive)
+                    .await
             }
         }
     }

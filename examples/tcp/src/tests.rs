@@ -4,12 +4,14 @@ extern crate std;
 
 use crate::net::Net;
 use crate::net::backlog::Backlog;
+use crate::net::placement::Place;
 use crate::net::socket::{Listener, Stream};
 use crate::net::wire;
 use crate::report::Report;
 use crate::rt;
 use crate::rt::host::{block_on, spawn};
 use crate::server::{self, Site};
+use crate::stats::STATS;
 use crate::stream::ByteStream;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -31,14 +33,16 @@ struct World {
     server: &'static Net,
 }
 
+const BACKLOG: Backlog = Backlog {
+    port: 80,
+    reserve: 4,
+};
+
 fn world(loss: Option<u16>) -> World {
-    let (server, client) = wire::pair(
-        loss,
-        Backlog {
-            port: 80,
-            reserve: 4,
-        },
-    );
+    world_of(wire::pair(loss, BACKLOG))
+}
+
+fn world_of((server, client): (&'static Net, &'static Net)) -> World {
     for _ in 0..LISTENERS {
         spawn(server::serve(Listener::new(server), &SITE));
     }
@@ -119,6 +123,13 @@ fn documents_and_errors() {
             ("DELETE / HTTP/1.0\r\n\r\n", 405),
             ("GET /echo HTTP/1.0\r\n\r\n", 405),
             ("GET /bytes/x HTTP/1.0\r\n\r\n", 400),
+            ("GET /connections.json HTTP/1.0\r\n\r\n", 200),
+            ("GET /place?tcp=second HTTP/1.0\r\n\r\n", 405),
+            ("POST /place?tcp=third HTTP/1.0\r\n\r\n", 400),
+            ("POST /place HTTP/1.0\r\n\r\n", 400),
+            ("POST /place?checksum=third HTTP/1.0\r\n\r\n", 400),
+            ("POST /place?checksum=tcp HTTP/1.0\r\n\r\n", 200),
+            ("POST /place?x=y&tcp=second HTTP/1.0\r\n\r\n", 200),
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("\0\0\0\0", 400),
             ("GET / HTTP/3.0\r\n\r\n", 505),
@@ -181,6 +192,112 @@ fn many_bytes_arrive_unchanged_over_a_wire_that_loses() {
             let world = world(loss);
             let (_, _, body) = split(&world.ask(b"GET /bytes/3000001 HTTP/1.0\r\n\r\n").await);
             assert!(body == stream_bytes(3_000_001), "loss {loss:?}");
+        });
+    }
+}
+
+#[test]
+fn bytes_arrive_unchanged_while_tcp_moves_at_every_poll() {
+    for loss in [None, Some(97)] {
+        block_on(async move {
+            let world = world(loss);
+            world.server.move_to(Place::EveryPoll);
+            let before = STATS.moves.get();
+            let (_, _, body) = split(&world.ask(b"GET /bytes/3000001 HTTP/1.0\r\n\r\n").await);
+            assert!(body == stream_bytes(3_000_001), "loss {loss:?}");
+            assert!(STATS.moves.get() > before + 100, "loss {loss:?}");
+        });
+    }
+}
+
+#[test]
+fn a_request_to_connect_that_comes_twice_makes_one_connection() {
+    block_on(async {
+        let world = world_of(wire::pair_of_twice(BACKLOG));
+        for _ in 0..20 {
+            let (_, _, body) = split(&world.ask(b"GET /bytes/5000 HTTP/1.0\r\n\r\n").await);
+            assert!(body == stream_bytes(5000));
+        }
+    });
+}
+
+#[test]
+fn commands_list_connections_and_move_tcp() {
+    block_on(async {
+        let world = world(None);
+        let _stream = world.connect().await;
+        rt::sleep(Duration::from_secs(1)).await;
+        let answer = |command| crate::commands::answer(world.server, command);
+        let table = answer("connections");
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 2, "{table}");
+        assert!(lines[0].starts_with("remote "), "{table}");
+        assert!(lines[1].contains("ESTABLISHED"), "{table}");
+        assert_eq!(answer("place second"), "TCP goes to second");
+        assert_eq!(world.server.place().name(), "second");
+        assert!(answer("place nowhere").contains("expected first, second, every-poll"));
+        assert_eq!(answer("place checksum first"), "checksums go to first");
+        assert!(answer("place checksum x").contains("expected first, second, nic, tcp"));
+        assert!(answer("reboot").starts_with("`reboot` is no command\n"));
+        assert_eq!(answer(""), "");
+    });
+}
+
+#[test]
+fn a_client_moves_tcp_and_its_connection_goes_on() {
+    block_on(async {
+        let world = world(None);
+        let mut stream = world.connect().await;
+        for place in ["second", "first", "every-poll", "second"] {
+            let request = format!("POST /place?tcp={place} HTTP/1.1\r\nHost: h\r\n\r\n");
+            stream
+                .send_all(LIMIT, request.as_bytes())
+                .await
+                .expect("the server takes the request");
+            let expected = format!("{{\"tcp\": \"{place}\"}}\n");
+            let head = b"HTTP/1.1 200 OK\r\n";
+            let mut answer = read_exactly(&mut stream, head.len()).await;
+            assert_eq!(answer, head);
+            while !answer.ends_with(expected.as_bytes()) {
+                answer.extend(read_exactly(&mut stream, 1).await);
+            }
+            assert_eq!(world.server.place().name(), place);
+        }
+        // It has moved, not only said so.
+        rt::sleep(Duration::from_secs(1)).await;
+        let [connection] = world.server.connections()[..] else {
+            panic!("one connection is open");
+        };
+        assert_eq!(connection.tcp.isa(), "second");
+    });
+}
+
+#[test]
+fn the_list_of_connections_counts_what_went_over_the_wire() {
+    for loss in [None, Some(50)] {
+        block_on(async move {
+            let world = world(loss);
+            let mut stream = world.connect().await;
+            let request = b"GET /bytes/300000 HTTP/1.1\r\nHost: h\r\n\r\n";
+            stream
+                .send_all(LIMIT, request)
+                .await
+                .expect("the server takes the request");
+            let answer = read_exactly(&mut stream, 300_000).await;
+            let (_, head, _) = split(&answer);
+            let whole = head.len() + 4 + 300_000;
+            read_exactly(&mut stream, whole - answer.len()).await;
+            rt::sleep(Duration::from_secs(10)).await;
+            let [connection] = world.server.connections()[..] else {
+                panic!("one connection is open");
+            };
+            assert_eq!(connection.state, State::Established);
+            assert_eq!(connection.remote.0.octets(), [10, 0, 2, 2]);
+            assert_eq!(connection.local_port, 80);
+            assert_eq!(connection.bytes_in, request.len() as u64);
+            assert_eq!(connection.bytes_out, whole as u64);
+            assert_eq!(connection.retransmissions > 0, loss.is_some());
+            assert_eq!(connection.application.map(rt::Cpu::isa), Some("first"));
         });
     }
 }

@@ -16,6 +16,8 @@ pub struct Head {
     pub method: Method,
     /// Path of the target, without query.
     pub path: String,
+    /// Query of the target; empty if there is none.
+    pub query: String,
     /// Its version.
     pub version: Version,
     /// Where its body ends.
@@ -112,8 +114,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Refusal> {
         Version::Http11
     };
     let method = method(request.method.unwrap_or_default())?;
-    let path = path(request.path.unwrap_or_default())?;
-    let head = judge(method, path, version, request.headers)?;
+    let target = target(request.path.unwrap_or_default())?;
+    let head = judge(method, target, version, request.headers)?;
     Ok(Some((head, length)))
 }
 
@@ -134,8 +136,8 @@ fn method(name: &str) -> Result<Method, Refusal> {
     }
 }
 
-/// The path of a target in origin-form, absolute-form, asterisk-form or authority-form (RFC 9112, 3.2).
-fn path(target: &str) -> Result<String, Refusal> {
+/// Path and query of a target in origin-form, absolute-form, asterisk-form or authority-form (RFC 9112, 3.2).
+fn target(target: &str) -> Result<(String, String), Refusal> {
     let path = if target.starts_with('/') || target == "*" {
         target
     } else if let Some((scheme, rest)) = target.split_once("://") {
@@ -149,13 +151,17 @@ fn path(target: &str) -> Result<String, Refusal> {
         return Err(Refusal::Syntax);
     };
     let end = path.find(['?', '#']).unwrap_or(path.len());
-    Ok(String::from(if end == 0 { "/" } else { &path[..end] }))
+    let (path, rest) = path.split_at(end);
+    let query = rest.strip_prefix('?').unwrap_or_default();
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    let path = if path.is_empty() { "/" } else { path };
+    Ok((path.into(), query.into()))
 }
 
 /// Applies the rules that hold between fields.
 fn judge(
     method: Method,
-    path: String,
+    (path, query): (String, String),
     version: Version,
     fields: &[httparse::Header<'_>],
 ) -> Result<Head, Refusal> {
@@ -204,6 +210,7 @@ fn judge(
     Ok(Head {
         method,
         path,
+        query,
         version,
         framing,
         keep_alive,

@@ -68,6 +68,7 @@ fn a_plain_get() {
     let expected = Head {
         method: Method::Get,
         path: String::from("/a/b"),
+        query: String::from("c=d"),
         version: Version::Http11,
         framing: Framing::Length(0),
         keep_alive: true,

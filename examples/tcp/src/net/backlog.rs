@@ -5,16 +5,24 @@
 //! (a new connection may end TIME-WAIT: RFC 9293, 3.6.1). And without a listener, [`Gate`] drops the SYN as a full
 //! queue would: the client sends it again.
 //!
+//! Nor does smoltcp look whether a SYN belongs to a connection that there is already: its client sends it again when our
+//! SYN-ACK was lost, and the next listener would make a second connection with the same ends of it, which resets the
+//! first. [`Gate`] drops those too. The first connection's socket sends its SYN-ACK again by itself.
+//!
 //! Invariant: a socket is in `resting` only while its [`Listener`](super::socket::Listener) waits for it to leave
 //! TIME-WAIT. Only those are made to listen by others; any other socket belongs to its listener.
 
 use super::Stack;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::{Device, DeviceCapabilities, RxToken};
-use smoltcp::socket::{Socket, tcp};
+use smoltcp::socket::Socket;
+use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, Ipv4Packet, TcpPacket,
+};
 
 /// What the listeners share.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +76,24 @@ impl Stack {
         place.and_then(|place| self.resting.remove(place)).is_some()
     }
 
-    /// `device`, without the SYNs for which there is no listener.
-    pub(super) fn gate<'a, D: Device>(&self, device: &'a mut D) -> Gate<'a, D> {
+    /// Who has a connection that a SYN must not touch. One in TIME-WAIT may be followed by the next.
+    fn peers(&self) -> Vec<IpEndpoint> {
+        let sockets = self.sockets.iter().map(|(_, Socket::Tcp(socket))| socket);
+        let open = sockets.filter(|socket| socket.state() != State::TimeWait);
+        open.filter_map(tcp::Socket::remote_endpoint).collect()
+    }
+
+    /// `device`, without the SYNs that no listener is to get, if `asked`: if a request may be among what it has received.
+    pub(super) fn gate<'a, D: Device>(&self, device: &'a mut D, asked: bool) -> Gate<'a, D> {
+        let open = if asked { self.peers() } else { Vec::new() };
         Gate {
             device,
-            port: self.backlog.port,
-            listening: Cell::new(self.listening()),
-            refused: Cell::new(0),
+            requests: Requests {
+                port: self.backlog.port,
+                listening: Cell::new(self.listening()),
+                open: RefCell::new(open),
+                refused: Cell::new(0),
+            },
         }
     }
 }
@@ -82,16 +101,44 @@ impl Stack {
 /// A device for one round of the driver.
 pub(super) struct Gate<'a, D> {
     device: &'a mut D,
+    requests: Requests,
+}
+
+/// What decides on a request to connect.
+struct Requests {
     port: u16,
     /// Sockets that listen now, as far as this round has seen.
     listening: Cell<usize>,
+    /// Who has a connection, or gets one in this round.
+    open: RefCell<Vec<IpEndpoint>>,
+    /// How many found no listener.
     refused: Cell<usize>,
 }
 
+impl Requests {
+    /// Whether a listener may get this frame, or it asks for no connection.
+    fn admit(&self, frame: &[u8]) -> bool {
+        let Some(client) = asks(frame, self.port) else {
+            return true;
+        };
+        let mut open = self.open.borrow_mut();
+        if open.contains(&client) {
+            return false;
+        }
+        let Some(left) = self.listening.get().checked_sub(1) else {
+            self.refused.set(self.refused.get() + 1);
+            return false;
+        };
+        self.listening.set(left);
+        open.push(client);
+        true
+    }
+}
+
 impl<D> Gate<'_, D> {
-    /// How many SYNs it has dropped.
+    /// How many requests have found no listener.
     pub(super) fn refused(&self) -> usize {
-        self.refused.get()
+        self.requests.refused.get()
     }
 }
 
@@ -107,15 +154,8 @@ impl<D: Device> Device for Gate<'_, D> {
 
     fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let (token, reply) = self.device.receive(now)?;
-        Some((
-            Gated {
-                token,
-                port: self.port,
-                listening: &self.listening,
-                refused: &self.refused,
-            },
-            reply,
-        ))
+        let requests = &self.requests;
+        Some((Gated { token, requests }, reply))
     }
 
     fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
@@ -130,45 +170,33 @@ impl<D: Device> Device for Gate<'_, D> {
 /// A frame behind a [`Gate`].
 pub(super) struct Gated<'a, T> {
     token: T,
-    port: u16,
-    listening: &'a Cell<usize>,
-    refused: &'a Cell<usize>,
+    requests: &'a Requests,
 }
 
 impl<T: RxToken> RxToken for Gated<'_, T> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
         self.token.consume(|frame| {
-            if !opens(frame, self.port) {
-                return f(frame);
-            }
-            match self.listening.get().checked_sub(1) {
-                Some(left) => {
-                    self.listening.set(left);
-                    f(frame)
-                }
-                // An empty frame is ignored.
-                None => {
-                    self.refused.set(self.refused.get() + 1);
-                    f(&[])
-                }
-            }
+            // An empty frame is ignored.
+            f(if self.requests.admit(frame) {
+                frame
+            } else {
+                &[]
+            })
         })
     }
 }
 
-/// Whether `frame` asks for a connection to `port`.
-fn opens(frame: &[u8], port: u16) -> bool {
-    let segment = || {
-        let frame = EthernetFrame::new_checked(frame).ok()?;
-        if frame.ethertype() != EthernetProtocol::Ipv4 {
-            return None;
-        }
-        let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
-        if packet.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let segment = TcpPacket::new_checked(packet.payload()).ok()?;
-        Some(segment.syn() && !segment.ack() && segment.dst_port() == port)
-    };
-    segment().unwrap_or(false)
+/// The client, if `frame` asks for a connection to `port`.
+pub(super) fn asks(frame: &[u8], port: u16) -> Option<IpEndpoint> {
+    let frame = EthernetFrame::new_checked(frame).ok()?;
+    if frame.ethertype() != EthernetProtocol::Ipv4 {
+        return None;
+    }
+    let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
+    if packet.next_header() != IpProtocol::Tcp {
+        return None;
+    }
+    let segment = TcpPacket::new_checked(packet.payload()).ok()?;
+    let asks = segment.syn() && !segment.ack() && segment.dst_port() == port;
+    asks.then(|| IpEndpoint::new(packet.src_addr().into(), segment.src_port()))
 }

@@ -3,16 +3,27 @@
 //! - [`socket`]: listeners and streams for tasks on any CPU; they work on the sockets themselves and leave their wakers
 //!   there
 //! - [`backlog`]: what keeps a port listening
-//! - [`driver`]: the task on the CPU that has the device; it alone calls smoltcp's `poll_*`, which wakes those wakers
+//! - [`poller`]: the task that is TCP, on whichever CPU [`placement`] says; it alone calls smoltcp's `poll_*`, which wakes
+//!   those wakers
+//! - [`port`]: queues of [`frame`]s between it and
+//! - [`driver`]: the task on the CPU that has the device
 //! - `device`: the virtio network device
+//! - [`checksum`]: what smoltcp leaves to its device, on any CPU
+//! - [`flows`]: what is known of each connection beyond its socket
 //!
 //! Invariant: the lock is held for a bounded amount of work (one copy of at most [`socket::COPY`] bytes, or
-//! [`driver::BATCH`] frames), never over an await.
+//! [`poller::BATCH`] frames), never over an await.
 
 pub mod backlog;
+pub mod checksum;
 #[cfg(target_os = "none")]
 pub mod device;
 pub mod driver;
+pub mod flows;
+pub mod frame;
+pub mod placement;
+pub mod poller;
+pub mod port;
 pub mod socket;
 #[cfg(test)]
 pub(crate) mod wire;
@@ -24,9 +35,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use backlog::Backlog;
 use core::time::Duration;
+use flows::{Flows, Segment};
+use placement::{Place, Placement};
+use port::{Link, Port};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::Device;
-use smoltcp::socket::tcp;
+use smoltcp::socket::{Socket, tcp};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
@@ -58,21 +71,45 @@ struct Stack {
     backlog: Backlog,
     /// Sockets in TIME-WAIT that may be made to listen, those that rest longest first.
     resting: VecDeque<SocketHandle>,
+    flows: Flows,
 }
 
-/// The stack, and the way to tell its driver of work.
+impl Stack {
+    /// A task of this CPU has accepted the connection of a socket, which no longer listens.
+    fn accepted(&mut self, handle: SocketHandle) {
+        self.keep_listening(0);
+        self.flows.accepted(self.sockets.get(handle));
+    }
+
+    /// Counts segments that were sent.
+    fn count(&mut self, segments: &[Segment]) {
+        self.flows.sent(segments);
+        if self.flows.len() > 2 * self.sockets.iter().count() {
+            let sockets = self.sockets.iter();
+            self.flows
+                .prune(sockets.map(|(_, Socket::Tcp(socket))| socket));
+        }
+    }
+}
+
+/// The stack, and the way to tell TCP of work.
 pub struct Net {
     stack: Mutex<Stack>,
-    /// Something is to be sent, or a window has opened.
+    /// Something is to be sent, a window has opened, frames have arrived, or TCP is wanted elsewhere.
     work: Notify,
+    /// Where TCP and the driver meet.
+    port: &'static Port,
+    /// Where TCP is wanted.
+    placement: Placement,
 }
 
 impl Net {
-    /// An interface on `device` whose listeners are for `backlog`. It lives as long as the machine.
-    pub fn new(device: &mut impl Device, address: Address, backlog: Backlog) -> &'static Net {
+    /// An interface whose listeners are for `backlog`, with TCP at `place`. It lives as long as the machine.
+    pub fn new(address: Address, backlog: Backlog, place: Place) -> &'static Net {
+        let port: &'static Port = Box::leak(Box::new(Port::new()));
         let mut config = Config::new(EthernetAddress(address.mac).into());
         config.random_seed = address.seed;
-        let mut interface = Interface::new(config, device, instant(crate::rt::now()));
+        let mut interface = Interface::new(config, &mut Link::new(port), instant(crate::rt::now()));
         interface.update_ip_addrs(|addresses| {
             let own = IpCidr::new(Ipv4Address::from(address.ip).into(), address.prefix);
             addresses
@@ -88,11 +125,25 @@ impl Net {
             sockets: SocketSet::new(Vec::new()),
             backlog,
             resting: VecDeque::new(),
+            flows: Flows::default(),
         };
         Box::leak(Box::new(Net {
             stack: Mutex::new(stack),
             work: Notify::new(),
+            port,
+            placement: Placement::new(place),
         }))
+    }
+
+    /// Where TCP is wanted.
+    pub fn place(&self) -> Place {
+        self.placement.get()
+    }
+
+    /// Moves TCP, with all open connections.
+    pub fn move_to(&self, place: Place) {
+        self.placement.set(place);
+        self.work.notify();
     }
 
     /// Adds a closed socket.

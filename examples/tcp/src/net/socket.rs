@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Invariant: every operation looks at the socket and leaves its waker there under one lock, so no event is lost
-//! between the two; [`Net::work`] is notified after each change that lets the driver send.
+//! between the two; [`Net::work`] is notified after each change that lets TCP send.
 
 use super::{BUFFER, Net};
 use crate::rt::{self, Elapsed};
@@ -72,7 +72,7 @@ impl Listener {
             let state = self
                 .left(|state| matches!(state, State::Listen | State::SynReceived))
                 .await;
-            self.net.stack.lock().keep_listening(0);
+            self.net.stack.lock().accepted(self.handle);
             if state != State::Closed {
                 return Stream {
                     net: self.net,
@@ -93,7 +93,7 @@ impl Listener {
                 State::Closed => {
                     self.reset_sent().await;
                     self.listen();
-                    // From here on the driver, on its own CPU, may have given it a new connection already.
+                    // From here on TCP, on another CPU perhaps, may have given it a new connection already.
                     return;
                 }
                 State::TimeWait => {
@@ -149,6 +149,11 @@ pub struct Stream<'a> {
 }
 
 impl Stream<'_> {
+    /// What it is a connection of.
+    pub fn net(&self) -> &'static Net {
+        self.net
+    }
+
     /// Whether listeners are short: a connection that does nothing should end.
     pub fn listeners_are_short(&self) -> bool {
         self.net.stack.lock().is_short()

@@ -2,20 +2,20 @@
 
 use super::backlog::Backlog;
 use super::driver::{self, NetDevice};
+use super::frame::{Buffer, Frame};
+use super::placement::Place;
+use super::poller;
 use super::socket::Stream;
 use super::{Address, Net};
-use crate::rt::{self, Mutex, Notify};
+use crate::rt::{self, Cpu, Mutex, Notify};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use core::task::Poll;
 use smoltcp::iface::SocketHandle;
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::State;
-use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Address;
 
 /// Frames in flight in one direction.
@@ -26,33 +26,15 @@ struct Direction {
     sent: AtomicU16,
     /// Every so many frames, one is lost.
     loss: Option<u16>,
+    /// Each frame comes twice.
+    twice: bool,
 }
 
 struct End {
     incoming: Arc<Direction>,
     outgoing: Arc<Direction>,
-}
-
-impl Device for End {
-    type RxToken<'a> = Frame;
-    type TxToken<'a> = Outgoing;
-
-    fn receive(&mut self, _: Instant) -> Option<(Frame, Outgoing)> {
-        let frame = self.incoming.frames.lock().pop_front()?;
-        Some((Frame(frame), Outgoing(self.outgoing.clone())))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Outgoing> {
-        // A device has room for some frames only.
-        (self.outgoing.frames.lock().len() < 20).then(|| Outgoing(self.outgoing.clone()))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
-        capabilities
-    }
+    receiving: Vec<Buffer>,
+    sent: Vec<Buffer>,
 }
 
 impl NetDevice for End {
@@ -61,44 +43,79 @@ impl NetDevice for End {
     fn interrupt(&mut self) -> impl Future<Output = ()> + Send {
         self.incoming.arrived.notified()
     }
-}
 
-struct Frame(Vec<u8>);
-
-impl RxToken for Frame {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(&self.0)
+    fn receive(&mut self) -> Option<Frame> {
+        // Without a buffer, the frame waits.
+        let bytes = match self.receiving.is_empty() {
+            true => None,
+            false => self.incoming.frames.lock().pop_front(),
+        }?;
+        let buffer = self.receiving.pop()?;
+        let mut frame = Frame::new(buffer, bytes.len());
+        frame.bytes_mut().copy_from_slice(&bytes);
+        Some(frame)
     }
-}
 
-struct Outgoing(Arc<Direction>);
-
-impl TxToken for Outgoing {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
-        let mut frame = vec![0; length];
-        let result = f(&mut frame);
-        let number = self.0.sent.fetch_add(1, Relaxed);
-        if self.0.loss.is_none_or(|loss| number % loss != loss - 1) {
-            self.0.frames.lock().push_back(frame);
-            self.0.arrived.notify();
+    fn offer(&mut self, buffer: Buffer) -> Result<(), Buffer> {
+        if self.receiving.len() == 20 {
+            return Err(buffer);
         }
-        result
+        self.receiving.push(buffer);
+        Ok(())
+    }
+
+    fn send(&mut self, frame: Frame) -> Result<(), Frame> {
+        // A device has room for some frames only.
+        if self.outgoing.frames.lock().len() >= 20 {
+            return Err(frame);
+        }
+        let number = self.outgoing.sent.fetch_add(1, Relaxed);
+        if self
+            .outgoing
+            .loss
+            .is_none_or(|loss| number % loss != loss - 1)
+        {
+            let mut frames = self.outgoing.frames.lock();
+            for _ in 0..1 + usize::from(self.outgoing.twice) {
+                frames.push_back(frame.bytes().into());
+            }
+            drop(frames);
+            self.outgoing.arrived.notify();
+        }
+        self.sent.push(frame.buffer);
+        Ok(())
+    }
+
+    fn sent(&mut self) -> Option<Buffer> {
+        self.sent.pop()
     }
 }
 
 /// A server's stack and a client's, both driven.
 pub(crate) fn pair(loss: Option<u16>, backlog: Backlog) -> (&'static Net, &'static Net) {
+    connected(loss, false, backlog)
+}
+
+/// The same, over a wire that brings every frame twice.
+pub(crate) fn pair_of_twice(backlog: Backlog) -> (&'static Net, &'static Net) {
+    connected(None, true, backlog)
+}
+
+fn connected(loss: Option<u16>, twice: bool, backlog: Backlog) -> (&'static Net, &'static Net) {
     let direction = || {
         Arc::new(Direction {
             loss,
+            twice,
             ..Direction::default()
         })
     };
     let (up, down) = (direction(), direction());
     let stack = |host: u8, incoming: &Arc<Direction>, outgoing: &Arc<Direction>| {
-        let mut end = End {
+        let end = End {
             incoming: incoming.clone(),
             outgoing: outgoing.clone(),
+            receiving: Vec::new(),
+            sent: Vec::new(),
         };
         let address = Address {
             mac: [2, 0, 0, 0, 0, host],
@@ -107,7 +124,8 @@ pub(crate) fn pair(loss: Option<u16>, backlog: Backlog) -> (&'static Net, &'stat
             gateway: [10, 0, 2, 2],
             seed: u64::from(host),
         };
-        let net = Net::new(&mut end, address, backlog);
+        let net = Net::new(address, backlog, Place::On(Cpu::current()));
+        rt::host::spawn(poller::run(net));
         rt::host::spawn(driver::run(net, end));
         net
     };

@@ -1,4 +1,4 @@
-//! The stand-in for the runtime on the host: one thread, virtual time.
+//! The stand-in for the runtime on the host: one thread that is both CPUs in turn, virtual time.
 //!
 //! Invariant: a task is polled only after its waker was used, and time moves only when no task can run. A lost wake-up
 //! therefore stops a test instead of hiding.
@@ -21,6 +21,46 @@ std::thread_local! {
     static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static TIMERS: RefCell<Vec<(Duration, Waker)>> = const { RefCell::new(Vec::new()) };
     static SPAWNED: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
+    static CURRENT: Cell<Cpu> = const { Cell::new(Cpu(0)) };
+}
+
+/// What stands in for a CPU: a task is on one, and others see which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cpu(usize);
+
+impl Cpu {
+    const NAMES: [&'static str; 2] = ["first", "second"];
+
+    /// The CPU that the running task is on.
+    pub fn current() -> Cpu {
+        CURRENT.get()
+    }
+
+    /// All CPUs.
+    pub fn all() -> impl Iterator<Item = Cpu> {
+        (0..Cpu::NAMES.len()).map(Cpu)
+    }
+
+    /// The CPU with this instruction set.
+    pub fn of_isa(name: &str) -> Option<Cpu> {
+        Cpu::all().find(|cpu| cpu.isa() == name)
+    }
+
+    /// Its place in [`Cpu::all`].
+    pub fn index(self) -> usize {
+        self.0
+    }
+
+    /// Its instruction set.
+    pub fn isa(self) -> &'static str {
+        Cpu::NAMES[self.0]
+    }
+}
+
+/// Moves the running task.
+pub async fn switch_to(cpu: Cpu) {
+    yield_now().await;
+    CURRENT.set(cpu);
 }
 
 /// The runtime's lock.
@@ -118,6 +158,7 @@ pub async fn yield_now() {
 struct Task {
     future: Pin<Box<dyn Future<Output = ()>>>,
     flag: Arc<Flag>,
+    cpu: Cpu,
 }
 
 struct Flag(AtomicBool);
@@ -133,6 +174,7 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     let task = Task {
         future: Box::pin(future),
         flag: Arc::new(Flag(AtomicBool::new(true))),
+        cpu: Cpu(0),
     };
     SPAWNED.with_borrow_mut(|spawned| spawned.push(task));
 }
@@ -157,10 +199,10 @@ pub fn block_on<T: 'static>(future: impl Future<Output = T> + 'static) -> T {
             }
             ran = true;
             let waker = Waker::from(task.flag.clone());
-            task.future
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
+            CURRENT.set(task.cpu);
+            let poll = task.future.as_mut().poll(&mut Context::from_waker(&waker));
+            task.cpu = CURRENT.get();
+            poll.is_pending()
         });
         if let Some(output) = result.lock().expect("no panic while locked").take() {
             return output;

@@ -119,7 +119,8 @@ async fn check(
 
 /// Runs `step` on `cpu`.
 async fn on<T: Send + 'static>(cpu: Cpu, step: impl FnOnce() -> T + Send + 'static) -> T {
-    task::spawn_on(cpu, async move { step() }).await
+    let result = task::spawn_on(cpu, async move { step() }).await;
+    result.expect("a step that panics fails the self-test")
 }
 
 /// Both are the same, or the check fails with both of them.

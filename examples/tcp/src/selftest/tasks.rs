@@ -3,6 +3,7 @@
 use super::{Outcome, holds, on, same};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
@@ -58,8 +59,9 @@ pub(super) async fn waker(from: Cpu, to: Cpu) -> Outcome {
             task::yield_now().await;
         }
     })
-    .await;
-    let (made_on, woken_by, resumed_on) = waiter.await;
+    .await
+    .map_err(|error| error.to_string())?;
+    let (made_on, woken_by, resumed_on) = waiter.await.map_err(|error| error.to_string())?;
     same("made on", made_on, from)?;
     same("woken by", woken_by, to)?;
     same("resumed on", resumed_on, from)?;
@@ -128,12 +130,13 @@ pub(super) async fn moving(from: Cpu, to: Cpu) -> Outcome {
         let borrowed = &text;
         for next in [to, from, to] {
             places.push(Cpu::current());
-            task::move_to(next).await;
+            task::switch_to(next).await;
         }
         places.push(Cpu::current());
         (places, format!("{borrowed}, {}", Cpu::current()))
     })
-    .await;
+    .await
+    .map_err(|error| error.to_string())?;
     holds(
         places == [from, to, from, to],
         "it ran elsewhere than where it went",
