@@ -1,7 +1,10 @@
 //! Tests of the whole from outside: programs are built by the command that users run, and what comes out is read by
 //! readers that are not ours. The tests are in `tests/`; this is what they share.
 
+pub mod cases;
 pub mod damage;
+pub mod processes;
+pub mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -51,6 +51,13 @@ fn every_end_is_reported() {
     );
     crashes("fault", &["crash::inner", "crash::outer"]);
     crashes("write-text", &["crash::inner", "crash::outer"]);
-    crashes("foreign-text", &["crash::outer"]);
+    crashes(
+        "foreign-text",
+        &[
+            "a jump into code of",
+            "called by crash::inner",
+            "crash::outer",
+        ],
+    );
     crashes("status", &["about to end"]);
 }

@@ -1,5 +1,10 @@
 //! What a client must see of the demo, check by check.
 
+mod list;
+mod moves;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -66,7 +71,10 @@ struct Stats {
     bytes_out: u64,
     uptime_ms: u64,
     connections: u64,
+    tcp_moves: u64,
 }
+
+pub use list::command;
 
 /// The name of a check, and what is wrong.
 pub type Failure = (&'static str, Wrong);
@@ -76,7 +84,7 @@ type Check = fn(SocketAddr) -> Result<String, Wrong>;
 
 /// Everything.
 pub fn all(address: SocketAddr) -> Result<(), Failure> {
-    const CHECKS: [(&str, Check); 7] = [
+    const CHECKS: [(&str, Check); 10] = [
         ("page", page),
         ("self-test", self_test),
         ("download", download),
@@ -84,20 +92,38 @@ pub fn all(address: SocketAddr) -> Result<(), Failure> {
         ("connections", connections),
         ("short connections", short_connections),
         ("malformed requests", malformed),
+        ("list of connections", list::list),
+        ("TCP moves to and fro", moves::to_and_fro),
+        ("TCP moves at every poll", moves::at_every_poll),
     ];
-    let deadline = Instant::now() + LIMIT;
     let before = named("statistics", || {
         statistics(address).map(|stats| (stats, String::new()))
     })?;
-    for (name, check) in CHECKS {
+    each(&CHECKS, address)?;
+    named("doorbells", || {
+        doorbells(&before, &statistics(address)?).map(|words| ((), words))
+    })
+}
+
+/// What must hold however bad the wire is.
+pub fn moving(address: SocketAddr) -> Result<(), Failure> {
+    const CHECKS: [(&str, Check); 3] = [
+        ("page", page),
+        ("TCP moves to and fro", moves::to_and_fro),
+        ("TCP moves at every poll", moves::at_every_poll),
+    ];
+    each(&CHECKS, address)
+}
+
+fn each(checks: &[(&'static str, Check)], address: SocketAddr) -> Result<(), Failure> {
+    let deadline = Instant::now() + LIMIT;
+    for (name, check) in checks {
         named(name, || check(address).map(|words| ((), words)))?;
         if Instant::now() > deadline {
             return Err((name, Wrong::TimedOut { limit: LIMIT }));
         }
     }
-    named("doorbells", || {
-        doorbells(&before, &statistics(address)?).map(|words| ((), words))
-    })
+    Ok(())
 }
 
 fn named<T>(
@@ -313,6 +339,3 @@ fn doorbells(before: &Stats, after: &Stats) -> Result<String, Wrong> {
         after.uptime_ms as f64 / 1e3,
     ))
 }
-
-#[cfg(test)]
-mod tests;

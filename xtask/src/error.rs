@@ -67,6 +67,12 @@ pub enum Error {
         /// How many.
         failed: usize,
     },
+    /// A random program of tasks gave something else than it should, or nothing.
+    #[error("{said}")]
+    Programs {
+        /// What is known of it.
+        said: String,
+    },
     /// A tool of the benchmark or of the fixtures failed.
     #[error("{program} failed:\n{said}")]
     Tool {
@@ -85,6 +91,14 @@ pub enum Error {
     #[error("the corpus cannot be written: {said}")]
     Corpus {
         /// What the writer said.
+        said: String,
+    },
+    /// A case of the testsuite cannot be compiled.
+    #[error("the case {name} cannot be compiled: {said}")]
+    Case {
+        /// Which one.
+        name: String,
+        /// What the compiler said.
         said: String,
     },
     /// A file of the benchmark has no debug information that can be found.
@@ -122,6 +136,12 @@ pub enum Error {
     /// The machine ended by itself.
     #[error("the machine has ended: {0}")]
     Ended(Outcome),
+    /// The checks over a bad wire failed.
+    #[error("the checks over a bad wire failed ({status})")]
+    BadWire {
+        /// Status of the process that made them.
+        status: ExitStatus,
+    },
     /// A check failed.
     #[error("check failed: {what}\n{consoles}")]
     Check {
@@ -196,6 +216,20 @@ pub enum Wrong {
         before: u64,
         /// Count after.
         after: u64,
+    },
+    /// A console takes no line.
+    #[error("nothing can be typed at the console: {source}")]
+    Console {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A console did not show a line.
+    #[error("the console should show `{line}`: {source}")]
+    NotShown {
+        /// How the line begins.
+        line: String,
+        /// What was seen instead.
+        source: fatcc::machine::NotSeen,
     },
     /// It took longer than all checks may take.
     #[error("time is over: all checks together may take {} s", limit.as_secs())]

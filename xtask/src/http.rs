@@ -5,9 +5,9 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Time for a connection and for each answer.
+/// Time for a connection, and for the next piece of an answer to come.
 pub const LIMIT: Duration = Duration::from_secs(60);
 /// Longest line of a head.
 const LONGEST_LINE: u64 = 8 << 10;
@@ -88,26 +88,9 @@ impl Response {
     }
 }
 
-/// A stream whose reads all must be done at a time.
-struct Timed {
-    stream: TcpStream,
-    deadline: Instant,
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))?;
-        self.stream.read(buffer)
-    }
-}
-
 /// A connection.
 pub struct Connection {
-    reader: BufReader<Timed>,
+    reader: BufReader<TcpStream>,
     host: SocketAddr,
 }
 
@@ -116,16 +99,13 @@ impl Connection {
     pub fn open(address: SocketAddr) -> Result<Connection, HttpError> {
         let stream = TcpStream::connect_timeout(&address, LIMIT).map_err(io_error("connecting"))?;
         let set = |stream: &TcpStream| {
+            stream.set_read_timeout(Some(LIMIT))?;
             stream.set_write_timeout(Some(LIMIT))?;
             stream.set_nodelay(true)
         };
         set(&stream).map_err(io_error("setting up the connection"))?;
-        let reader = BufReader::new(Timed {
-            stream,
-            deadline: Instant::now() + LIMIT,
-        });
         Ok(Connection {
-            reader,
+            reader: BufReader::new(stream),
             host: address,
         })
     }
@@ -134,7 +114,6 @@ impl Connection {
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), HttpError> {
         self.reader
             .get_mut()
-            .stream
             .write_all(bytes)
             .map_err(io_error("sending"))
     }
@@ -146,7 +125,6 @@ impl Connection {
 
     /// Reads the next answer.
     pub fn receive(&mut self) -> Result<Response, HttpError> {
-        self.reader.get_mut().deadline = Instant::now() + LIMIT;
         read_response(&mut self.reader)
     }
 
@@ -166,7 +144,6 @@ impl Connection {
         let mut writer = self
             .reader
             .get_ref()
-            .stream
             .try_clone()
             .map_err(io_error("sending"))?;
         std::thread::scope(|scope| {

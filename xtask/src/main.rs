@@ -37,6 +37,12 @@ enum Subcommands {
         #[arg(long)]
         port: Option<u16>,
     },
+    /// Check it over a bad wire, in a network namespace of this process
+    #[command(hide = true)]
+    DemoOverBadWire {
+        /// The demo's image
+        image: std::path::PathBuf,
+    },
     /// Run all tests, then the demo's check
     Test,
     /// Measure what users wait for
@@ -53,6 +59,8 @@ enum Bench {
     Link(bench::Options),
     /// Compare large files by abi-check and by the tools that are installed, and print their costs
     Abi(bench::abi::Options),
+    /// Run random programs of tasks on all CPUs, and compare what they give with what they should
+    Tasks(bench::tasks::Options),
 }
 
 #[derive(Subcommand)]
@@ -73,9 +81,11 @@ fn main() -> ExitCode {
     let result = match CommandLine::parse().command {
         Subcommands::Demo { check: false, port } => demo::serve(port),
         Subcommands::Demo { check: true, port } => demo::check(port),
+        Subcommands::DemoOverBadWire { image } => demo::bad::check_here(&image),
         Subcommands::Test => test::run(),
         Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
         Subcommands::Bench(Bench::Abi(options)) => bench::abi::run(&options),
+        Subcommands::Bench(Bench::Tasks(options)) => bench::tasks::run(&options),
         Subcommands::Fuzz(Fuzz::Link(options)) => fuzz::link(&options),
         Subcommands::Fuzz(Fuzz::Readers(options)) => fuzz::readers::run(&options),
         Subcommands::Fuzz(Fuzz::Worker(arguments)) => fuzz::worker::run(&arguments),

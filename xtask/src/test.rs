@@ -18,12 +18,25 @@ const CALLS: [&[&str]; 2] = [
     &["test", "--package", "tcp", "--lib"],
 ];
 
-/// Sets up, runs `cargo test` on all that runs on the host, then damaged inputs, then the demo's check.
+/// The runtime's models: built for Loom, which tries the orders in which CPUs may see each other's accesses.
+const MODELS: &[&str] = &[
+    "test",
+    "--package",
+    "fatcc-rt",
+    "--lib",
+    "--release",
+    "--target-dir",
+    "target/loom",
+    "models",
+];
+
+/// Sets up, runs `cargo test` on all that runs on the host, the models, then damaged inputs, then the demo's check.
 pub fn run() -> Result<(), Error> {
     setup::ensure(Need::Test)?;
     let mut failed = None;
-    for arguments in CALLS {
-        let status = cargo(arguments)?;
+    let calls = CALLS.map(|arguments| (arguments, None));
+    for (arguments, flags) in calls.into_iter().chain([(MODELS, Some("--cfg loom"))]) {
+        let status = cargo(arguments, flags)?;
         failed = failed.or((!status.success()).then_some(status));
     }
     let fuzz = fuzz::link(&fuzz::Options::quick())
@@ -39,10 +52,14 @@ pub fn run() -> Result<(), Error> {
     Err(Error::Tests { status })
 }
 
-fn cargo(arguments: &[&str]) -> Result<ExitStatus, Error> {
+fn cargo(arguments: &[&str], flags: Option<&str>) -> Result<ExitStatus, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     say(&format!("cargo {}", arguments.join(" ")));
-    Command::new(&cargo)
+    let mut command = Command::new(&cargo);
+    if let Some(flags) = flags {
+        command.env("RUSTFLAGS", flags);
+    }
+    command
         .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())

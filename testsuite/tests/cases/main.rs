@@ -7,35 +7,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-mod compile;
-mod core_library;
-
-use compile::{compile, run};
-use serde::Deserialize;
+use testsuite::cases::{Case, CoreLibraries, folders, name};
 use testsuite::workspace;
-
-/// A `case.toml`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    /// What it is about, in a sentence.
-    shows: String,
-    /// The sides.
-    targets: Vec<String>,
-    /// Flags of each side, if any.
-    #[serde(default)]
-    flags: Vec<Vec<String>>,
-    /// Exit status.
-    status: i32,
-    /// All findings: `ID TYPE.MEMBER`.
-    findings: Vec<String>,
-    /// All that is unproved: `REASON SUBJECT`.
-    #[serde(default)]
-    unproved: Vec<String>,
-    /// With `-DTWIN`, in Rust `--cfg=twin`, everything is equal.
-    #[serde(default)]
-    twin: bool,
-}
 
 /// What was judged.
 #[derive(Debug, PartialEq)]
@@ -71,39 +44,19 @@ fn abi_check() -> PathBuf {
     messages.flatten().next().expect("cargo names the command")
 }
 
-impl Case {
-    fn read(folder: &Path) -> Result<Case, String> {
-        let path = folder.join("case.toml");
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let case: Case = toml::from_str(&text).map_err(|e| e.to_string())?;
-        if case.shows.is_empty() || case.targets.len() < 2 {
-            return Err("a case shows something, on two targets or more".to_owned());
-        }
-        Ok(case)
-    }
+/// What is needed to judge cases.
+struct Judge {
+    command: PathBuf,
+    libraries: CoreLibraries,
+}
 
-    fn judge(&self, judge: &Path, from: &Path, twin: bool) -> Result<Judged, String> {
+impl Judge {
+    fn judge(&self, case: &Case, from: &Path, twin: bool) -> Result<Judged, String> {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-        let mut command = Command::new(judge);
-        command.arg("--format=json");
-        let side = &|(side, target): (usize, &String)| {
-            let object = folder.path().join(format!("{side}.o"));
-            let flags = self.flags.get(side).map_or(&[][..], Vec::as_slice);
-            compile(from, target, flags, twin, &object).map(|()| object)
-        };
-        let objects: Vec<Result<PathBuf, String>> = std::thread::scope(|scope| {
-            let sides = self.targets.iter().enumerate();
-            let running: Vec<_> = sides.map(|each| scope.spawn(move || side(each))).collect();
-            let ended = running.into_iter().map(|thread| thread.join());
-            ended
-                .map(|result| result.unwrap_or_else(|_| Err("a thread panicked".to_owned())))
-                .collect()
-        });
-        for object in objects {
-            command.arg(object?);
-        }
-        let output = run(&mut command)?;
+        let mut command = Command::new(&self.command);
+        command.arg("--format=json").args(&case.arguments);
+        command.args(case.objects(&self.libraries, from, twin, folder.path())?);
+        let output = command.output().map_err(|e| e.to_string())?;
         let said = || String::from_utf8_lossy(&output.stderr).into_owned();
         let report: serde_json::Value =
             serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {}", said()))?;
@@ -127,21 +80,21 @@ impl Case {
     }
 }
 
-fn check(judge: &Path, folder: &Path) -> Result<(), String> {
+fn check(judge: &Judge, folder: &Path) -> Result<(), String> {
     let case = Case::read(folder)?;
     let expected = Judged {
         status: case.status,
         findings: case.findings.clone(),
         unproved: case.unproved.clone(),
     };
-    let found = case.judge(judge, folder, false)?;
+    let found = judge.judge(&case, folder, false)?;
     if found != expected {
         return Err(format!("expected {expected:?}\n     found {found:?}"));
     }
     if !case.twin {
         return Ok(());
     }
-    let found = case.judge(judge, folder, true)?;
+    let found = judge.judge(&case, folder, true)?;
     // Warnings, of types that have different names, leave it equal.
     match found.status == 0 && found.unproved.is_empty() {
         true => Ok(()),
@@ -151,12 +104,11 @@ fn check(judge: &Path, folder: &Path) -> Result<(), String> {
 
 #[test]
 fn every_case_is_judged_as_it_says() {
-    let judge = abi_check();
-    let folder = workspace().join("testsuite/cases");
-    let entries = std::fs::read_dir(&folder).expect("the cases are there");
-    let paths = entries.map(|entry| entry.expect("a folder can be read").path());
-    let mut cases: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
-    cases.sort();
+    let judge = Judge {
+        command: abi_check(),
+        libraries: CoreLibraries::new(Path::new(env!("CARGO_TARGET_TMPDIR")).join("core")),
+    };
+    let cases = folders().expect("the cases are there");
     assert!(!cases.is_empty(), "there are no cases");
     let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -165,9 +117,8 @@ fn every_case_is_judged_as_it_says() {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Err(why) = check(&judge, case) {
-                        let name = case.file_name().unwrap_or_default().to_string_lossy();
                         let mut wrong = wrong.lock().expect("no thread panicked");
-                        wrong.push(format!("{name}: {why}"));
+                        wrong.push(format!("{}: {why}", name(case)));
                     }
                 }
             });
@@ -182,4 +133,28 @@ fn every_case_is_judged_as_it_says() {
         cases.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn every_kind_of_finding_has_a_case_and_a_case_with_an_equal_twin() {
+    let text = std::fs::read_to_string(workspace().join("docs/abi-check.md")).expect("the page");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| AC"));
+    let known: Vec<String> = rows
+        .filter_map(|row| row.split(' ').next())
+        .map(|digits| format!("AC{digits}"))
+        .collect();
+    assert!(known.len() >= 20, "{known:?}");
+    let folders = folders().expect("the cases are there");
+    let cases: Vec<Case> = folders
+        .iter()
+        .map(|folder| Case::read(folder).expect("a case"))
+        .collect();
+    for id in known {
+        let of_kind = || cases.iter().filter(|case| case.kinds().contains(&&*id));
+        assert!(of_kind().next().is_some(), "{id} has no case");
+        assert!(
+            of_kind().any(|case| case.twin),
+            "no case of {id} has an equal twin"
+        );
+    }
 }

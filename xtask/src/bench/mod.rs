@@ -9,6 +9,7 @@ mod kernel;
 mod measure;
 mod source;
 mod table;
+pub mod tasks;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::*;
@@ -17,24 +17,43 @@ enum Fault {
     OtherIsa,
     NoDoorbell,
     TakesAnything,
+    ListsNone,
+    Stays,
+    OneByteAfterMoves,
+}
+
+/// What the server has of all its connections.
+#[derive(Default)]
+struct State {
+    requests: AtomicU64,
+    moves: AtomicU64,
+    /// Where TCP is, as the last request to move it said.
+    place: Mutex<String>,
+    /// The clients.
+    open: Mutex<Vec<SocketAddr>>,
 }
 
 /// A server, as bad as asked for.
 fn server(fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let rung = Arc::new(AtomicU64::new(1));
+    let state = Arc::new(State::default());
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (stream, rung) = (stream.unwrap(), rung.clone());
-            thread::spawn(move || serve(stream, fault, &rung));
+            let (stream, state) = (stream.unwrap(), state.clone());
+            thread::spawn(move || {
+                let client = stream.peer_addr().unwrap();
+                state.open.lock().unwrap().push(client);
+                serve(stream, fault, &state);
+                state.open.lock().unwrap().retain(|one| *one != client);
+            });
         }
     });
     address
 }
 
 /// Serves one connection, until something is malformed or it ends.
-fn serve(stream: TcpStream, fault: Fault, rung: &AtomicU64) -> Option<()> {
+fn serve(stream: TcpStream, fault: Fault, state: &State) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     loop {
@@ -73,7 +92,7 @@ fn serve(stream: TcpStream, fault: Fault, rung: &AtomicU64) -> Option<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
-        let (kind, body) = answer(&path, body, fault, rung.fetch_add(1, Ordering::Relaxed));
+        let (kind, body) = answer(&path, body, fault, state);
         write!(
             stream,
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
@@ -84,51 +103,93 @@ fn serve(stream: TcpStream, fault: Fault, rung: &AtomicU64) -> Option<()> {
     }
 }
 
-fn answer(path: &str, body: Vec<u8>, fault: Fault, rung: u64) -> (&'static str, Vec<u8>) {
-    let (isa, ok) = (
-        if fault == Fault::OtherIsa {
-            "riscv64"
-        } else {
-            "x86_64"
-        },
-        fault != Fault::SelfTest,
-    );
-    let riscv64 = if fault == Fault::NoDoorbell { 0 } else { rung };
+fn answer(path: &str, body: Vec<u8>, fault: Fault, state: &State) -> (&'static str, Vec<u8>) {
+    state.requests.fetch_add(1, Ordering::Relaxed);
+    if *state.place.lock().unwrap() == "every-poll" {
+        state.moves.fetch_add(LEAST_MOVES, Ordering::Relaxed);
+    }
+    let json = |text: String| ("application/json", text.into_bytes());
     match path {
         "/selftest.json" => {
+            let ok = fault != Fault::SelfTest;
             let check = format!(
                 r#"{{"name": "n", "direction": "x86_64->riscv64", "ok": {ok}, "detail": "d"}}"#
             );
-            (
-                "application/json",
-                format!(r#"{{"passed": {ok}, "checks": [{check}]}}"#).into_bytes(),
-            )
+            json(format!(r#"{{"passed": {ok}, "checks": [{check}]}}"#))
         }
-        "/stats.json" => {
-            let doorbells = format!(r#"{{"x86_64": {rung}, "riscv64": {riscv64}}}"#);
-            let numbers =
-                r#""bytes_in": 1, "bytes_out": 1, "uptime_ms": 1, "connections": 1, "polls": 1"#;
-            let isas = format!(r#""application_isa": "{isa}", "tcp_isa": "riscv64""#);
-            (
-                "application/json",
-                format!(r#"{{{isas}, "doorbells": {doorbells}, {numbers}}}"#).into_bytes(),
-            )
+        "/stats.json" => json(statistics_of(state, fault)),
+        "/connections.json" => json(list_of(state, fault)),
+        "/echo" => {
+            // TCP can only move often during a transfer that lasts.
+            thread::sleep(Duration::from_micros(body.len() as u64));
+            ("application/octet-stream", body)
         }
-        "/echo" => ("application/octet-stream", body),
-        _ => match path.strip_prefix("/bytes/") {
-            Some(count) => {
-                let mut bytes = stream::bytes(count.parse().unwrap());
-                if fault == Fault::OneByte && bytes.len() == DOWNLOAD {
-                    bytes[DOWNLOAD / 2] ^= 1;
+        _ => {
+            if let Some(count) = path.strip_prefix("/bytes/") {
+                let count = count.parse().unwrap();
+                ("application/octet-stream", download_of(state, fault, count))
+            } else if let Some(place) = path.strip_prefix("/place?tcp=") {
+                if fault != Fault::Stays {
+                    place.clone_into(&mut state.place.lock().unwrap());
+                    state.moves.fetch_add(1, Ordering::Relaxed);
                 }
-                ("application/octet-stream", bytes)
+                json("{}".to_owned())
+            } else {
+                let page = b"<!doctype html><html></html>";
+                ("text/html; charset=utf-8", page.to_vec())
             }
-            None => (
-                "text/html; charset=utf-8",
-                b"<!doctype html><html></html>".to_vec(),
-            ),
-        },
+        }
     }
+}
+
+/// Moves by which one request counts while TCP goes at every poll.
+const LEAST_MOVES: u64 = 1000;
+
+fn statistics_of(state: &State, fault: Fault) -> String {
+    let isa = if fault == Fault::OtherIsa {
+        "riscv64"
+    } else {
+        "x86_64"
+    };
+    let x86_64 = state.requests.load(Ordering::Relaxed);
+    let riscv64 = if fault == Fault::NoDoorbell {
+        0
+    } else {
+        x86_64
+    };
+    let moves = state.moves.load(Ordering::Relaxed);
+    let doorbells = format!(r#"{{"x86_64": {x86_64}, "riscv64": {riscv64}}}"#);
+    let numbers = r#""bytes_in": 1, "bytes_out": 1, "uptime_ms": 1, "connections": 1, "polls": 1"#;
+    let isas = format!(r#""application_isa": "{isa}", "tcp_isa": "riscv64""#);
+    format!(r#"{{{isas}, "doorbells": {doorbells}, {numbers}, "tcp_moves": {moves}}}"#)
+}
+
+fn list_of(state: &State, fault: Fault) -> String {
+    let open = state.open.lock().unwrap();
+    let listed = open.iter().filter(|_| fault != Fault::ListsNone);
+    let rows: Vec<String> = listed
+        .map(|remote| {
+            let isas = r#""tcp_isa": "riscv64", "application_isa": "x86_64""#;
+            let numbers = r#""bytes_in": 1, "bytes_out": 1000000, "retransmissions": 0"#;
+            let ends = format!(r#""remote": "{remote}", "local_port": 80, "state": "ESTABLISHED""#);
+            format!("{{{ends}, {isas}, {numbers}}}")
+        })
+        .collect();
+    format!(r#"{{"connections": [{}]}}"#, rows.join(", "))
+}
+
+fn download_of(state: &State, fault: Fault, count: usize) -> Vec<u8> {
+    let mut bytes = stream::bytes(count);
+    let moved = state.moves.load(Ordering::Relaxed) > 0;
+    let wrong = match fault {
+        Fault::OneByte => count == DOWNLOAD,
+        Fault::OneByteAfterMoves => moved && count > DOWNLOAD / 2,
+        _ => false,
+    };
+    if wrong {
+        bytes[count / 2] ^= 1;
+    }
+    bytes
 }
 
 #[test]
@@ -144,6 +205,9 @@ fn every_fault_is_found_by_its_check() {
         (Fault::OtherIsa, "statistics"),
         (Fault::NoDoorbell, "doorbells"),
         (Fault::TakesAnything, "malformed requests"),
+        (Fault::ListsNone, "list of connections"),
+        (Fault::Stays, "TCP moves to and fro"),
+        (Fault::OneByteAfterMoves, "TCP moves to and fro"),
     ] {
         let (name, _) = all(server(fault)).unwrap_err();
         assert_eq!(name, check);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::core_library;
+use super::core_library::CoreLibraries;
 
 /// Targets, as `case.toml` calls them: the cross compiler's prefix, its flags, and rustc's name.
 const TARGETS: [(&str, &str, &[&str], &str); 8] = [
@@ -67,14 +67,15 @@ impl Source {
 }
 
 /// Runs a program; what it says if it fails.
-pub fn run(command: &mut Command) -> Result<Output, String> {
+pub(super) fn run(command: &mut Command) -> Result<Output, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output();
     output.map_err(|error| format!("{program}: {error}"))
 }
 
 /// Compiles a case for a target; `twin` defines what takes the difference out.
-pub fn compile(
+pub(super) fn compile(
+    libraries: &CoreLibraries,
     folder: &Path,
     target: &str,
     flags: &[String],
@@ -87,7 +88,7 @@ pub fn compile(
     };
     let source = Source::of(folder)?;
     let mut command = match source.language {
-        Language::Rust => core_library::rustc(triple)?,
+        Language::Rust => libraries.rustc(triple)?,
         language => {
             let name = if language == Language::C {
                 "gcc"

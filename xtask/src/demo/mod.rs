@@ -1,5 +1,8 @@
 //! `cargo xtask demo`: builds and boots the web server of `examples/tcp`, for people or for its check.
 
+pub mod bad;
+mod wire;
+
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -42,7 +45,7 @@ pub fn serve(port: Option<u16>) -> Result<(), Error> {
         doing: "await signals",
         source,
     })?;
-    let machine = boot(&image, port, show)?;
+    let machine = Machine::start(&forwarded(&image, port), show)?;
     let stopper = machine.stopper();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -72,24 +75,35 @@ pub fn check(port: Option<u16>) -> Result<(), Error> {
     setup::ensure(Need::Run)?;
     let image = image()?;
     let port = port.map_or_else(|| free_port(0), Ok)?;
-    let machine = step("boot", || {
-        let machine = boot(&image, port, |_| ())?;
-        ready(&machine).map(|()| (machine, String::new()))
-    })?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let start = Instant::now();
-    check::all(address).map_err(|(what, source)| Error::Check {
-        what,
-        source,
-        consoles: consoles(&machine),
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    check_machine(forwarded(&image, port), |machine| {
+        check::all(address)?;
+        check::command(address, machine)
     })?;
-    drop(machine);
+    bad::check(&image)?;
     say(&format!(
         "all checks: {:.2} s",
         start.elapsed().as_secs_f64()
     ));
     println!("demo check: passed");
     Ok(())
+}
+
+/// Boots a machine and has it checked.
+fn check_machine(
+    config: Config,
+    check: impl FnOnce(&Machine) -> Result<(), check::Failure>,
+) -> Result<(), Error> {
+    let machine = step("boot", || {
+        let machine = Machine::start(&config, |_| ())?;
+        ready(&machine).map(|()| (machine, String::new()))
+    })?;
+    check(&machine).map_err(|(what, source)| Error::Check {
+        what,
+        source,
+        consoles: consoles(&machine),
+    })
 }
 
 /// Builds the image in release mode.
@@ -117,23 +131,16 @@ fn image() -> Result<Image, Error> {
         })
 }
 
-/// Boots it with its port at `port` of this computer.
-fn boot(
-    image: &Image,
-    port: u16,
-    on_line: impl FnMut(&Line<'_>) + Send + 'static,
-) -> Result<Machine, Error> {
-    let forwards = vec![Forward {
+/// The machine with the server's port at `port` of this computer.
+fn forwarded(image: &Image, port: u16) -> Config {
+    let forward = Forward {
         host: port,
         guest: HTTP,
-    }];
-    Ok(Machine::start(
-        &Config {
-            forwards,
-            ..Config::new(&image.image)
-        },
-        on_line,
-    )?)
+    };
+    Config {
+        forwards: vec![forward],
+        ..Config::new(&image.image)
+    }
 }
 
 /// Waits until it listens.
@@ -169,7 +176,7 @@ fn show(line: &Line<'_>) {
     // A reader that has gone away does not end the machine.
     let _ = match line.source {
         Source::Console => writeln!(std::io::stdout(), "{line}"),
-        Source::Emulator => writeln!(std::io::stderr(), "{line}"),
+        Source::Emulator | Source::Runner => writeln!(std::io::stderr(), "{line}"),
     };
 }
 
