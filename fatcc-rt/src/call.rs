@@ -13,7 +13,6 @@
 //!
 //! The closure is in memory that both own, because a caller may stop waiting while it runs.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::ptr::null_mut;
@@ -21,11 +20,10 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use core::time::Duration;
 
 use crate::arch;
-use crate::atomic::{AtomicPtr, AtomicU32, const_fn};
+use crate::atomic::{AtomicPtr, AtomicU32, UnsafeCell, const_fn};
 use crate::attempt::{Panicked, attempt};
 use crate::cpu::{self, Cpu};
 use crate::doorbell;
-use crate::sync::Mutex;
 
 /// Why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,27 +57,34 @@ const WITHDRAWN: u32 = 3;
 /// any time.
 pub(crate) struct Calls {
     /// Those that have come, the last one first.
-    coming: AtomicPtr<Waiting>,
+    coming: AtomicPtr<Head>,
     /// Own. Those that come before them, the first one first.
-    next: AtomicPtr<Waiting>,
+    next: AtomicPtr<Head>,
 }
 
-/// A call in one of these lists.
-struct Waiting {
-    behind: *mut Waiting,
-    call: Arc<dyn Serve>,
-}
-
-/// A call of any type.
-trait Serve: Send + Sync {
-    fn serve(&self);
-}
-
-struct Call<F, T> {
+/// The beginning of a [`Call`] of any types. In a list it is a reference to that call.
+struct Head {
     state: AtomicU32,
-    closure: Mutex<Option<F>>,
-    result: Mutex<Option<Result<T, Panicked>>>,
+    /// The one behind it in its list.
+    behind: AtomicPtr<Head>,
+    /// [`Call::serve`] of its types.
+    serve: unsafe fn(*mut Head),
 }
+
+/// A call: one allocation, of which both sides have a reference.
+#[repr(C)]
+struct Call<F, T> {
+    head: Head,
+    /// Touched by whoever made the state TAKEN, or WITHDRAWN.
+    closure: UnsafeCell<Option<F>>,
+    /// Written before the state is DONE, and then the caller's.
+    result: UnsafeCell<Option<Result<T, Panicked>>>,
+}
+
+// SAFETY: the state says who may touch closure and result.
+unsafe impl<F: Send, T: Send> Sync for Call<F, T> {}
+// SAFETY: as above.
+unsafe impl<F: Send, T: Send> Send for Call<F, T> {}
 
 impl Calls {
     const_fn! {
@@ -88,21 +93,24 @@ impl Calls {
         }
     }
 
-    fn push(&self, call: Arc<dyn Serve>) {
+    /// `call` is a reference, which is this list's from now on.
+    fn push(&self, call: *mut Head) {
         let mut behind = self.coming.load(Relaxed);
-        let waiting = Box::into_raw(Box::new(Waiting { behind, call }));
-        while let Err(now) = self
-            .coming
-            .compare_exchange_weak(behind, waiting, Release, Relaxed)
-        {
-            behind = now;
+        loop {
             // SAFETY: it is nobody else's until it is in the list.
-            unsafe { (*waiting).behind = behind };
+            unsafe { &*call }.behind.store(behind, Relaxed);
+            let pushed = self
+                .coming
+                .compare_exchange_weak(behind, call, Release, Relaxed);
+            match pushed {
+                Ok(_) => return,
+                Err(now) => behind = now,
+            }
         }
     }
 
-    /// The first one. Called by the own CPU.
-    fn pop(&self) -> Option<Arc<dyn Serve>> {
+    /// The first one: the reference is the caller's. Called by the own CPU.
+    fn pop(&self) -> Option<*mut Head> {
         let mut next = self.next.load(Relaxed);
         if next.is_null() {
             if self.coming.load(Relaxed).is_null() {
@@ -110,15 +118,17 @@ impl Calls {
             }
             let mut coming = self.coming.swap(null_mut(), Acquire);
             // SAFETY: what is in the list is whole, and it is ours now.
-            while let Some(waiting) = unsafe { coming.as_mut() } {
-                coming = core::mem::replace(&mut waiting.behind, next);
-                next = waiting;
+            while let Some(head) = unsafe { coming.as_ref() } {
+                let behind = head.behind.load(Relaxed);
+                head.behind.store(next, Relaxed);
+                next = coming;
+                coming = behind;
             }
         }
-        // SAFETY: it was made by `Box::into_raw`, and leaves the list once.
-        let first = unsafe { Box::from_raw(next) };
-        self.next.store(first.behind, Relaxed);
-        Some(first.call)
+        // SAFETY: as above.
+        let behind = unsafe { &*next }.behind.load(Relaxed);
+        self.next.store(behind, Relaxed);
+        Some(next)
     }
 
     /// Forgets what the own CPU was about to serve when it died. Those who called know.
@@ -135,25 +145,82 @@ impl Calls {
     pub(crate) fn serve(&self) -> bool {
         let mut served = false;
         while let Some(call) = self.pop() {
-            call.serve();
+            // SAFETY: it was in the list, as a reference that is ours now.
+            unsafe { ((*call).serve)(call) };
             served = true;
         }
         served
     }
 }
 
-impl<F: FnOnce() -> T + Send, T: Send> Serve for Call<F, T> {
-    fn serve(&self) {
-        let taken = self.state.compare_exchange(WAITING, TAKEN, AcqRel, Acquire);
-        if taken.is_err() {
+impl<F: FnOnce() -> T + Send, T: Send> Call<F, T> {
+    fn new(closure: F) -> Arc<Call<F, T>> {
+        Arc::new(Call {
+            head: Head {
+                state: AtomicU32::new(WAITING),
+                behind: AtomicPtr::new(null_mut()),
+                serve: Call::<F, T>::serve,
+            },
+            closure: UnsafeCell::new(Some(closure)),
+            result: UnsafeCell::new(None),
+        })
+    }
+
+    /// Has `cpu` serve it.
+    fn send(self: &Arc<Self>, cpu: Cpu) {
+        let call = Arc::into_raw(self.clone());
+        cpu.record().calls.push(call.cast::<Head>().cast_mut());
+        doorbell::wake(cpu);
+    }
+
+    /// Runs the call that `head` is a reference to, and drops that.
+    ///
+    /// # Safety
+    /// It was made by [`send`](Call::send), of these types.
+    unsafe fn serve(head: *mut Head) {
+        // SAFETY: by the caller.
+        let call = unsafe { Arc::from_raw(head.cast::<Call<F, T>>()) };
+        let state = &call.head.state;
+        if state
+            .compare_exchange(WAITING, TAKEN, AcqRel, Acquire)
+            .is_err()
+        {
             return;
         }
-        let closure = self.closure.lock().take();
+        let access = call.closure.get_mut();
+        // SAFETY: it is ours, since the exchange.
+        let closure = unsafe { access.deref() }.take();
         if let Some(closure) = closure {
             let result = attempt(closure);
-            *self.result.lock() = Some(result);
+            let access = call.result.get_mut();
+            // SAFETY: the caller does not look before the state is DONE.
+            *unsafe { access.deref() } = Some(result);
         }
-        self.state.store(DONE, Release);
+        state.store(DONE, Release);
+    }
+
+    /// The result of a call that the caller has seen DONE.
+    fn result(&self) -> Result<T, Panicked> {
+        debug_assert_eq!(self.head.state.load(Relaxed), DONE);
+        let access = self.result.get_mut();
+        // SAFETY: nobody else touches it behind that.
+        let result = unsafe { access.deref() }.take();
+        match result {
+            Some(result) => result,
+            None => unreachable!("a call that is done has a result"),
+        }
+    }
+
+    /// The closure of a call that the caller has seen WITHDRAWN.
+    fn withdrawn(&self) -> F {
+        debug_assert_eq!(self.head.state.load(Relaxed), WITHDRAWN);
+        let access = self.closure.get_mut();
+        // SAFETY: nobody takes it behind that.
+        let closure = unsafe { access.deref() }.take();
+        match closure {
+            Some(closure) => closure,
+            None => unreachable!("a call that was withdrawn has its closure"),
+        }
     }
 }
 
@@ -224,19 +291,10 @@ fn call<T: Send + 'static>(
     if cpu.state() == cpu::State::Offline {
         return Err(CallError::Offline(cpu));
     }
-    let call = Arc::new(Call {
-        state: AtomicU32::new(WAITING),
-        closure: Mutex::new(Some(closure)),
-        result: Mutex::new(None),
-    });
-    cpu.record().calls.push(call.clone());
-    doorbell::wake(cpu);
-    wait(cpu, &call.state, limit)?;
-    let result = call.result.lock().take();
-    match result {
-        Some(result) => result.map_err(CallError::Panicked),
-        None => unreachable!("a call that is done has a result"),
-    }
+    let call = Call::new(closure);
+    call.send(cpu);
+    wait(cpu, &call.head.state, limit)?;
+    call.result().map_err(CallError::Panicked)
 }
 
 /// Why a call that borrows has no result.
@@ -269,34 +327,20 @@ pub(crate) unsafe fn call_borrowing<T: Send, F: FnOnce() -> T + Send>(
     if cpu.state() == cpu::State::Offline {
         return Err(Unreturned::NotBegun(closure));
     }
-    let call = Arc::new(Call {
-        state: AtomicU32::new(WAITING),
-        closure: Mutex::new(Some(closure)),
-        result: Mutex::new(None),
-    });
-    let served: Arc<dyn Serve + '_> = call.clone();
-    // SAFETY: closure and result are taken out of the call before this returns, but for a closure that has begun and not
-    // returned, which is the caller's to look after. Without them the call borrows nothing.
-    let served: Arc<dyn Serve> = unsafe { core::mem::transmute(served) };
-    cpu.record().calls.push(served);
-    doorbell::wake(cpu);
-    while wait(cpu, &call.state, None).is_err() {
-        if call.state.load(Acquire) == WITHDRAWN {
-            match call.closure.lock().take() {
-                Some(closure) => return Err(Unreturned::NotBegun(closure)),
-                None => unreachable!("a call that was withdrawn has its closure"),
-            }
+    // Closure and result are taken out of the call before this returns, but for a closure that has begun and not returned,
+    // which is the caller's to look after. Without them the call, of which the other CPU has a reference, borrows nothing.
+    let call = Call::new(closure);
+    call.send(cpu);
+    while wait(cpu, &call.head.state, None).is_err() {
+        if call.head.state.load(Acquire) == WITHDRAWN {
+            return Err(Unreturned::NotBegun(call.withdrawn()));
         }
         // A thread, which stands in for a CPU on the host, does not die in the middle of a call.
         if cfg!(target_os = "none") {
             return Err(Unreturned::Lost);
         }
     }
-    let result = call.result.lock().take();
-    match result {
-        Some(result) => result.map_err(Unreturned::Panicked),
-        None => unreachable!("a call that is done has a result"),
-    }
+    call.result().map_err(Unreturned::Panicked)
 }
 
 /// Waits until the call with this state is done.
@@ -304,11 +348,15 @@ fn wait(cpu: Cpu, state: &AtomicU32, limit: Option<Duration>) -> Result<(), Call
     /// Looks at the state between two looks at the clock and the rest of the world.
     const LOOKS: u32 = 64;
     let own = Cpu::current().record();
-    let start = arch::clock();
-    let limit = limit.map(|limit| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX));
+    // The clock is only read for those who want to know: that may cost as much as a call.
+    let limit = limit.map(|limit| {
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        (arch::clock(), limit)
+    });
     loop {
         for _ in 0..LOOKS {
             if state.load(Acquire) == DONE {
+                arch::resume();
                 return Ok(());
             }
             own.calls.serve();
@@ -316,7 +364,7 @@ fn wait(cpu: Cpu, state: &AtomicU32, limit: Option<Duration>) -> Result<(), Call
         }
         let error = if cpu.state() == cpu::State::Offline {
             CallError::Offline(cpu)
-        } else if limit.is_some_and(|limit| arch::clock().wrapping_sub(start) > limit) {
+        } else if limit.is_some_and(|(start, limit)| arch::clock().wrapping_sub(start) > limit) {
             CallError::TimedOut
         } else {
             crate::health::look();

@@ -145,6 +145,11 @@ impl Cpu {
         self.state() == State::Online
     }
 
+    /// Whether it sleeps or is about to, at this moment: it has nothing to do, and a doorbell would wake it.
+    pub fn is_asleep(self) -> bool {
+        self.record().sleeping.load(Relaxed)
+    }
+
     /// Its place among the CPUs of its instruction set.
     pub fn ordinal(self) -> usize {
         self.record().ordinal.load(Relaxed) as usize
@@ -317,7 +322,8 @@ const JOINING: u32 = 3;
 const STATE: u32 = 0xff;
 const HEIR: u32 = 8;
 
-/// What all CPUs know of one CPU. Fields marked *own* are written by that CPU only.
+/// What all CPUs know of one CPU. Fields marked *own* are written by that CPU only. What is written again and again has cache
+/// lines of its own: the others look at the rest whenever they want something of this CPU, or have nothing to do.
 pub(crate) struct Record {
     /// Index of its instruction set in the image.
     pub(crate) isa: AtomicU32,
@@ -333,24 +339,26 @@ pub(crate) struct Record {
     pub(crate) doorbells_received: AtomicU64,
     /// It is asleep, or about to be: whoever clears this after giving it work must ring.
     pub(crate) sleeping: AtomicBool,
+    /// Own. Nanoseconds that it stays awake without work.
+    pub(crate) awake: AtomicU64,
     /// Own. What to add to its clock for the time since boot; wraps.
     pub(crate) clock_offset: AtomicU64,
     /// Own, of a first CPU. Nanoseconds that `clock_offset` may be wrong.
     pub(crate) clock_error: AtomicU64,
     /// Own. Open [sections without interrupts](crate::critical::Section).
-    pub(crate) critical_depth: AtomicU32,
+    pub(crate) critical_depth: CacheAligned<AtomicU32>,
     /// Own. Interrupts were on before the first of them.
-    pub(crate) critical_restores: AtomicBool,
+    pub(crate) critical_restores: CacheAligned<AtomicBool>,
     /// Own. It reports a failure.
     pub(crate) panicking: AtomicBool,
     /// Own. It handles an interrupt.
     pub(crate) in_interrupt: AtomicBool,
     /// Own. The innermost [attempt](crate::attempt), or null.
     #[cfg(target_os = "none")]
-    pub(crate) attempt: AtomicPtr<crate::attempt::Frame>,
+    pub(crate) attempt: CacheAligned<AtomicPtr<crate::attempt::Frame>>,
     /// Own. A stack that it keeps for the next attempt, or 0.
     #[cfg(target_os = "none")]
-    pub(crate) spare_stack: AtomicU32,
+    pub(crate) spare_stack: CacheAligned<AtomicU32>,
     /// Own. Its `main` has returned.
     pub(crate) returned: AtomicBool,
     /// Own. Changes as long as it answers.
@@ -358,15 +366,15 @@ pub(crate) struct Record {
     /// Own. Of another CPU.
     pub(crate) watch: Watch,
     /// Calls that it is to serve.
-    pub(crate) calls: Calls,
+    pub(crate) calls: CacheAligned<Calls>,
     /// Tasks that were spawned on it.
-    pub(crate) tasks: Registry,
+    pub(crate) tasks: CacheAligned<Registry>,
     /// Own. The task that it runs, or null.
-    pub(crate) current: AtomicPtr<Task>,
+    pub(crate) current: CacheAligned<AtomicPtr<Task>>,
     /// Own. The locks that it has, or waits for.
-    pub(crate) locks: Held,
+    pub(crate) locks: CacheAligned<Held>,
     /// Tasks that wait to be polled by it.
-    pub(crate) queue: RunQueue,
+    pub(crate) queue: CacheAligned<RunQueue>,
     /// Wakers that wait for its clock.
     pub(crate) timers: Timers,
 }
@@ -382,24 +390,25 @@ impl Record {
             doorbells_sent: AtomicU64::new(0),
             doorbells_received: AtomicU64::new(0),
             sleeping: AtomicBool::new(false),
+            awake: AtomicU64::new(arch::AWAKE),
             clock_offset: AtomicU64::new(0),
             clock_error: AtomicU64::new(0),
-            critical_depth: AtomicU32::new(0),
-            critical_restores: AtomicBool::new(false),
+            critical_depth: CacheAligned(AtomicU32::new(0)),
+            critical_restores: CacheAligned(AtomicBool::new(false)),
             panicking: AtomicBool::new(false),
             in_interrupt: AtomicBool::new(false),
             #[cfg(target_os = "none")]
-            attempt: AtomicPtr::new(core::ptr::null_mut()),
+            attempt: CacheAligned(AtomicPtr::new(core::ptr::null_mut())),
             #[cfg(target_os = "none")]
-            spare_stack: AtomicU32::new(0),
+            spare_stack: CacheAligned(AtomicU32::new(0)),
             returned: AtomicBool::new(false),
             beats: AtomicU64::new(0),
             watch: Watch::new(),
-            calls: Calls::new(),
-            tasks: Registry::new(),
-            current: AtomicPtr::new(core::ptr::null_mut()),
-            locks: Held::new(),
-            queue: RunQueue::new(),
+            calls: CacheAligned(Calls::new()),
+            tasks: CacheAligned(Registry::new()),
+            current: CacheAligned(AtomicPtr::new(core::ptr::null_mut())),
+            locks: CacheAligned(Held::new()),
+            queue: CacheAligned(RunQueue::new()),
             timers: Timers::new(),
         }
     }

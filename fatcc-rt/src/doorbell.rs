@@ -7,7 +7,11 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use crate::atomic::fence;
 use crate::cpu::Cpu;
+use crate::critical::Section;
 use crate::{arch, health};
+
+/// Longest sleep where CPUs cannot interrupt each other, in nanoseconds.
+pub(crate) const POLL_INTERVAL: u64 = 500_000;
 
 /// Interrupts `cpu`; nothing happens if that is this CPU, or if there is no doorbell device between
 /// them.
@@ -28,6 +32,22 @@ pub(crate) fn wake(cpu: Cpu) {
         && record.sleeping.swap(false, Relaxed)
     {
         ring(cpu);
+    }
+}
+
+/// Sleeps until `is_over`, which is asked whenever a doorbell has rung. Whoever makes it so rings this CPU afterwards.
+///
+/// This is the bare doorbell, below tasks and calls: those of this CPU wait meanwhile.
+pub fn sleep_until(mut is_over: impl FnMut() -> bool) {
+    let longest = (!available()).then_some(POLL_INTERVAL);
+    loop {
+        // A doorbell that rings behind the question is pending, and ends the sleep at once.
+        let _no_interrupts = Section::enter();
+        if is_over() {
+            return;
+        }
+        arch::set_timer(longest);
+        arch::wait();
     }
 }
 

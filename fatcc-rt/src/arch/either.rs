@@ -44,6 +44,13 @@ pub(crate) fn relax() {
     }
 }
 
+#[inline(always)]
+pub(crate) fn resume() {
+    if linux::active() {
+        linux::resume();
+    }
+}
+
 pub(crate) fn clock() -> u64 {
     if linux::active() {
         linux::clock()

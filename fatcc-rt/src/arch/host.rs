@@ -161,6 +161,8 @@ pub(crate) fn relax() {
     thread::yield_now();
 }
 
+pub(crate) fn resume() {}
+
 pub(crate) fn clock() -> u64 {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64

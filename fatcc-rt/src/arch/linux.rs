@@ -31,7 +31,7 @@ struct Bed {
     rung: AtomicU32,
     /// Own. Clock when its timer ends its sleep.
     deadline: AtomicU64,
-    /// Own. How often it has waited for another CPU.
+    /// Own. Looks at another CPU's work since there was some.
     relaxed: AtomicU32,
 }
 
@@ -59,8 +59,11 @@ const FUTEX_WAIT: usize = 0;
 const FUTEX_WAKE: usize = 1;
 /// Status of a process that could not become a CPU.
 const FAILED: u8 = 101;
-/// Looks at another CPU's work between two times that the kernel may run it: there may be fewer cores than CPUs.
+/// Looks at another CPU's work, without success, between two times that the kernel may run it, if there are fewer cores than
+/// CPUs that are awake.
 const LOOKS: u32 = 128;
+/// The same where there are enough. It is seldom: what runs instead may be somebody else's process, for a whole time slice.
+const MANY_LOOKS: u32 = 32 * LOOKS;
 
 /// Whether this CPU is a process.
 #[inline(always)]
@@ -98,6 +101,7 @@ pub(super) unsafe extern "C" fn fat_linux_map(arguments: *const usize) -> usize 
         refuse(b"no CPU was foreseen for this process\n");
     }
     handle_faults(ordinal);
+    count_cores();
     stacks::boot(isa::ROOM, ordinal)
 }
 
@@ -303,11 +307,34 @@ pub(super) fn relax() {
     let bed = own_bed();
     let relaxed = bed.relaxed.load(Relaxed).wrapping_add(1);
     bed.relaxed.store(relaxed, Relaxed);
-    if relaxed.is_multiple_of(LOOKS) {
+    if relaxed.is_multiple_of(LOOKS) && (relaxed.is_multiple_of(MANY_LOOKS) || is_crowded()) {
         // SAFETY: touches no memory.
         unsafe { isa::system_call(numbers::SCHED_YIELD, [0; 6]) };
     }
     take_doorbell(bed);
+}
+
+/// Cores that processes may run on, of which there is one at least.
+static CORES: AtomicU32 = AtomicU32::new(1);
+
+fn count_cores() {
+    let mut mask = [0u64; 16];
+    let arguments = [0, size_of_val(&mask), mask.as_mut_ptr().addr(), 0, 0, 0];
+    // SAFETY: the kernel writes the mask. If it has too many cores for that, it writes nothing.
+    unsafe { isa::system_call(numbers::SCHED_GETAFFINITY, arguments) };
+    let cores = mask.iter().map(|word| word.count_ones()).sum::<u32>();
+    CORES.store(cores.max(1), Relaxed);
+}
+
+/// Whether a CPU that is awake may have to wait for a core.
+fn is_crowded() -> bool {
+    let awake = Cpu::all().filter(|cpu| !cpu.is_asleep()).count();
+    awake > CORES.load(Relaxed) as usize
+}
+
+/// The next [`relax`] belongs to another wait.
+pub(super) fn resume() {
+    own_bed().relaxed.store(0, Relaxed);
 }
 
 /// There is a doorbell, and nothing to start.

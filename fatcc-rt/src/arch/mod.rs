@@ -7,11 +7,12 @@
 //! | item | meaning |
 //! | --- | --- |
 //! | `LOCAL_INTERRUPTS` | whether a CPU may have interrupts that a lock must keep out, and waits only for other CPUs |
-//! | `AWAKE` | nanoseconds that a CPU without work stays awake |
+//! | `AWAKE` | least nanoseconds that a CPU without work stays awake |
 //! | `cpu_index()` | index of this CPU |
 //! | `image()` | the image's header |
 //! | `interrupts_enabled()`, `interrupts_enable()`, `interrupts_disable()` | of this CPU |
 //! | `relax()` | in a loop that waits for another CPU |
+//! | `resume()` | behind such a loop: the next wait is another one |
 //! | `clock()` | nanoseconds since some moment, monotonic |
 //! | `one_clock()` | whether that moment is the same for all CPUs |
 //! | `set_timer(after)` | one interrupt in so many nanoseconds; `None`: none |

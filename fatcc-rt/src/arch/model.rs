@@ -47,6 +47,8 @@ pub(crate) fn relax() {
     thread::yield_now();
 }
 
+pub(crate) fn resume() {}
+
 pub(crate) fn clock() -> u64 {
     0
 }

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::SeqCst;
 
 use super::*;
 use crate::arch::run_cpus;
+use crate::sync::Mutex;
 use crate::task;
 
 /// Calls from CPU to CPU, `depth` deep, and returns how many CPUs it has been on.

@@ -8,12 +8,13 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::Task;
 use crate::atomic::{AtomicU32, const_fn};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{CacheAligned, Mutex, MutexGuard};
 
 /// Tasks in the order in which they were scheduled. It owns one reference to each.
 pub(crate) struct RunQueue {
-    /// Number of tasks, written under the lock: looking does not take it.
-    length: AtomicU32,
+    /// Number of tasks, written under the lock: looking does not take it. It is alone on its cache lines: a CPU without work
+    /// looks all the time, and would take the lock's line from whoever has it.
+    length: CacheAligned<AtomicU32>,
     ends: Mutex<Ends>,
 }
 
@@ -43,7 +44,7 @@ impl RunQueue {
     const_fn! {
         pub(crate) fn new() -> RunQueue {
             RunQueue {
-                length: AtomicU32::new(0),
+                length: CacheAligned(AtomicU32::new(0)),
                 ends: Mutex::new(Ends {
                     first: null_mut(),
                     last: null_mut(),

@@ -19,6 +19,7 @@ pub(crate) mod numbers {
     pub(crate) const FUTEX: usize = 98;
     pub(crate) const CLOCK_GETTIME: usize = 113;
     pub(crate) const SCHED_YIELD: usize = 124;
+    pub(crate) const SCHED_GETAFFINITY: usize = 123;
     pub(crate) const KILL: usize = 129;
     pub(crate) const GETPID: usize = 172;
     pub(crate) const SIGALTSTACK: usize = 132;

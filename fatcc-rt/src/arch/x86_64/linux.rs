@@ -18,6 +18,7 @@ pub(crate) mod numbers {
     pub(crate) const MPROTECT: usize = 10;
     pub(crate) const RT_SIGACTION: usize = 13;
     pub(crate) const SCHED_YIELD: usize = 24;
+    pub(crate) const SCHED_GETAFFINITY: usize = 204;
     pub(crate) const GETPID: usize = 39;
     pub(crate) const KILL: usize = 62;
     pub(crate) const SIGALTSTACK: usize = 131;
