@@ -4,6 +4,7 @@
 pub mod cases;
 pub mod damage;
 pub mod processes;
+pub mod switch;
 pub mod tasks;
 
 use std::path::{Path, PathBuf};

@@ -61,6 +61,8 @@ enum Bench {
     Abi(bench::abi::Options),
     /// Run random programs of tasks on all CPUs, and compare what they give with what they should
     Tasks(bench::tasks::Options),
+    /// Measure ways from CPU to CPU beside what the machine takes for them, as processes and on boards
+    Switch(bench::switch::Options),
 }
 
 #[derive(Subcommand)]
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Subcommands::Bench(Bench::Link(options)) => bench::link(&options),
         Subcommands::Bench(Bench::Abi(options)) => bench::abi::run(&options),
         Subcommands::Bench(Bench::Tasks(options)) => bench::tasks::run(&options),
+        Subcommands::Bench(Bench::Switch(options)) => bench::switch::run(&options),
         Subcommands::Fuzz(Fuzz::Link(options)) => fuzz::link(&options),
         Subcommands::Fuzz(Fuzz::Readers(options)) => fuzz::readers::run(&options),
         Subcommands::Fuzz(Fuzz::Worker(arguments)) => fuzz::worker::run(&arguments),

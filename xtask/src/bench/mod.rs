@@ -8,6 +8,7 @@ mod contestants;
 mod kernel;
 mod measure;
 mod source;
+pub mod switch;
 mod table;
 pub mod tasks;
 
