@@ -475,7 +475,7 @@ fn sleep_until_work(cpu: Cpu) {
             true => 2 * awake,
             false => awake / 2,
         };
-        let better = better.clamp(arch::AWAKE, arch::AWAKE.max(MOST_AWAKE));
+        let better = better.clamp(arch::AWAKE, MOST_AWAKE);
         record.awake.store(better, Relaxed);
     }
 }
