@@ -277,7 +277,7 @@ mod tests {
         let shared = Shared::new(&ISAS, Box::new(|_| ()));
         shared.state().running = 2;
         let failure = End::Failure { code: 1 };
-        assert!(!shared.end(0, End::Success, || true));
+        assert!(!shared.end(0, End::Success, || false));
         assert!(shared.end(1, failure, || true));
         let state = shared.state();
         assert_eq!((&state.ended, &state.lost), (&vec![0], &vec![(1, failure)]));
