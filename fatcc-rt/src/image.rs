@@ -19,10 +19,10 @@ pub(crate) struct Counterpart {
 }
 
 /// An image in memory.
+///
+/// Invariant: behind the header, which never changes, are the records that it counts.
 #[derive(Clone, Copy)]
-pub(crate) struct Image {
-    header: &'static Header,
-}
+pub(crate) struct Image(*const Header);
 
 impl Image {
     /// The one that this code is part of.
@@ -34,45 +34,42 @@ impl Image {
     /// # Safety
     /// `header` is followed by the records that it counts, and their addresses are good.
     pub(crate) unsafe fn at(header: *const Header) -> Image {
-        // SAFETY: by the caller.
-        let header = unsafe { &*header };
-        Image { header }
+        Image(header)
     }
 
     pub(crate) fn header(self) -> &'static Header {
-        self.header
+        // SAFETY: by the invariant.
+        unsafe { &*self.0 }
+    }
+
+    /// The place behind the header.
+    fn first_isa(self) -> *const Isa {
+        self.0.wrapping_add(1).cast()
     }
 
     pub(crate) fn isas(self) -> &'static [Isa] {
+        let count = self.header().isa_count as usize;
         // SAFETY: the ISAs are behind the header.
-        unsafe {
-            let first = (&raw const *self.header).add(1).cast();
-            core::slice::from_raw_parts(first, self.header.isa_count as usize)
-        }
+        unsafe { core::slice::from_raw_parts(self.first_isa(), count) }
     }
 
     pub(crate) fn regions(self) -> &'static [Region] {
+        let header = self.header();
+        let first = self.first_isa().wrapping_add(header.isa_count as usize);
         // SAFETY: the regions are behind the ISAs.
-        unsafe {
-            let first = self
-                .isas()
-                .as_ptr()
-                .add(self.header.isa_count as usize)
-                .cast();
-            core::slice::from_raw_parts(first, self.header.region_count as usize)
-        }
+        unsafe { core::slice::from_raw_parts(first.cast(), header.region_count as usize) }
     }
 
     /// The function array behind the function pointer `pointer`.
     pub(crate) fn function_array(self, pointer: usize) -> Option<&'static [u64]> {
-        let size = u64::from(self.header.gate_size);
-        let offset = (pointer as u64).checked_sub(self.header.gates)?;
-        if !offset.is_multiple_of(size) || offset / size >= self.header.function_count {
+        let size = u64::from(self.header().gate_size);
+        let offset = (pointer as u64).checked_sub(self.header().gates)?;
+        if !offset.is_multiple_of(size) || offset / size >= self.header().function_count {
             return None;
         }
         let isas = self.isas().len();
         let first =
-            (self.header.functions as *const u64).wrapping_add((offset / size) as usize * isas);
+            (self.header().functions as *const u64).wrapping_add((offset / size) as usize * isas);
         // SAFETY: there is an array per gate.
         Some(unsafe { core::slice::from_raw_parts(first, isas) })
     }
@@ -81,8 +78,8 @@ impl Image {
     /// its address is taken nowhere, its name has it. A name that several functions have stands for none.
     pub(crate) fn counterpart(self, address: usize, own: usize) -> Option<Counterpart> {
         let foreign = self.isa_of_text(address).filter(|isa| *isa != own)?;
-        let arrays = (0..self.header.function_count)
-            .map(|at| (self.header.gates + at * u64::from(self.header.gate_size)) as usize)
+        let arrays = (0..self.header().function_count)
+            .map(|at| (self.header().gates + at * u64::from(self.header().gate_size)) as usize)
             .filter_map(|gate| self.function_array(gate));
         for array in arrays {
             if array[foreign] == address as u64 {

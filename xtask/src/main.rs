@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod fuzz;
 mod http;
+mod miri;
 mod progress;
 mod setup;
 mod stream;

@@ -9,6 +9,7 @@ use fatcc::tools::Need;
 use crate::demo;
 use crate::error::Error;
 use crate::fuzz;
+use crate::miri;
 use crate::progress::say;
 use crate::setup;
 
@@ -30,7 +31,7 @@ const MODELS: &[&str] = &[
     "models",
 ];
 
-/// Sets up, runs `cargo test` on all that runs on the host, the models, then damaged inputs, then the demo's check.
+/// Sets up, runs `cargo test` on all that runs on the host, the models, Miri, then damaged inputs, then the demo's check.
 pub fn run() -> Result<(), Error> {
     setup::ensure(Need::Test)?;
     let mut failed = None;
@@ -39,6 +40,8 @@ pub fn run() -> Result<(), Error> {
         let status = cargo(arguments, flags)?;
         failed = failed.or((!status.success()).then_some(status));
     }
+    let interpreted = miri::run()?;
+    failed = failed.or(interpreted.filter(|status| !status.success()));
     let fuzz = fuzz::link(&fuzz::Options::quick())
         .and_then(|()| fuzz::readers::run(&fuzz::readers::Options::quick()));
     say("demo check");

@@ -7,8 +7,9 @@
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::mem::ManuallyDrop;
-use core::ptr::null_mut;
+use core::ptr::null;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use super::Task;
@@ -27,18 +28,18 @@ pub(crate) struct Registry {
 
 /// Places in blocks that stay where they are.
 struct Entries {
-    blocks: *mut Block,
+    blocks: *const Block,
     /// A place without a task, or null. Some may be in no list.
-    free: *mut Place,
+    free: *const Place,
 }
 
 struct Block {
-    next: *mut Block,
+    next: *const Block,
     places: [Place; 62],
 }
 
-/// A task that it owns a weak reference to; or, one larger, the next free place.
-pub(super) struct Place(usize);
+/// A task that it owns a weak reference to; or, one larger, the next free place. Read and written under the lock.
+pub(super) struct Place(Cell<usize>);
 
 // SAFETY: tasks may be reached from any CPU, and the blocks are the registry's.
 unsafe impl Send for Entries {}
@@ -47,50 +48,54 @@ impl Place {
     fn task(&self) -> Option<ManuallyDrop<Weak<Task>>> {
         // SAFETY: an even word was stored from a reference that the place still owns.
         let weak = |address: usize| unsafe { Weak::from_raw(address as *const Task) };
-        self.0
-            .is_multiple_of(2)
-            .then(|| ManuallyDrop::new(weak(self.0)))
+        let word = self.0.get();
+        word.is_multiple_of(2)
+            .then(|| ManuallyDrop::new(weak(word)))
     }
 
-    fn free(next: *mut Place) -> Place {
-        Place(next.expose_provenance() | 1)
+    /// The free place that follows this one, which is free too; or null.
+    fn next(&self) -> *const Place {
+        core::ptr::with_exposed_provenance(self.0.get() - 1)
+    }
+
+    fn set_free(&self, next: *const Place) {
+        self.0.set(next.expose_provenance() | 1);
     }
 }
 
 impl Entries {
-    fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+    fn places(&self) -> impl Iterator<Item = &Place> {
         let mut block = self.blocks;
         let blocks = core::iter::from_fn(move || {
             // SAFETY: a block in the list is whole, and is there for ever.
-            let this = unsafe { block.as_mut() }?;
+            let this = unsafe { block.as_ref() }?;
             block = this.next;
             Some(this)
         });
-        blocks.flat_map(|block| block.places.iter_mut())
+        blocks.flat_map(|block| &block.places)
     }
 
     /// A place without a task.
-    fn take(&mut self) -> *mut Place {
+    fn take(&mut self) -> &'static Place {
         if self.free.is_null() {
-            let places = [const { Place(1) }; _];
+            let places = [const { Place(Cell::new(1)) }; _];
             let next = self.blocks;
-            let block = Box::into_raw(Box::new(Block { next, places }));
+            let block: &'static Block = Box::leak(Box::new(Block { next, places }));
             self.blocks = block;
-            // SAFETY: it was made just now.
-            for place in unsafe { &mut (*block).places } {
-                *place = Place::free(self.free);
+            for place in &block.places {
+                place.set_free(self.free);
                 self.free = place;
             }
         }
-        let place = self.free;
-        // SAFETY: it is in a block. Its word is one larger than the address of the next one.
-        self.free = core::ptr::with_exposed_provenance_mut(unsafe { (*place).0 } - 1);
+        // SAFETY: it is in a block.
+        let place = unsafe { &*self.free };
+        self.free = place.next();
         place
     }
 
     /// Makes it whole after a CPU has died in the middle of a change: places that have no task now are lost.
     fn mend(&mut self, registry: &Registry) {
-        self.free = null_mut();
+        self.free = null();
         let tasks = self.places().filter(|place| place.task().is_some());
         let tasks = tasks.count() as u64;
         let (added, removed) = (&registry.added, &registry.removed);
@@ -106,7 +111,7 @@ impl Registry {
             Registry {
                 added: AtomicU64::new(0),
                 removed: AtomicU64::new(0),
-                entries: Mutex::new(Entries { blocks: null_mut(), free: null_mut() }),
+                entries: Mutex::new(Entries { blocks: null(), free: null() }),
             }
         }
     }
@@ -121,22 +126,22 @@ impl Registry {
         self.with_entries(|entries| {
             let place = entries.take();
             // Who finds the task there must find this.
-            task.place.store(place, Relaxed);
-            // SAFETY: it is in a block, which is locked.
-            unsafe { *place = Place(weak) };
+            task.place
+                .store(core::ptr::from_ref(place).cast_mut(), Relaxed);
+            place.0.set(weak);
             self.added.fetch_add(1, SeqCst);
         })
     }
 
     /// Takes `task` off its place, if it is still there.
-    pub(super) fn remove(&self, task: *const Task, place: *mut Place) {
+    pub(super) fn remove(&self, task: *const Task, place: *const Place) {
         let removed = self.with_entries(|entries| {
-            // SAFETY: the task was put there, and blocks stay; the block is locked.
-            let place = unsafe { &mut *place };
+            // SAFETY: the task was put there, and blocks stay; the list is locked.
+            let place = unsafe { &*place };
             let weak = place
                 .task()
                 .filter(|weak| core::ptr::eq(weak.as_ptr(), task))?;
-            *place = Place::free(entries.free);
+            place.set_free(entries.free);
             entries.free = place;
             self.removed.fetch_add(1, SeqCst);
             Some(ManuallyDrop::into_inner(weak))
@@ -155,11 +160,11 @@ impl Registry {
 
     /// Takes those out whose memory is all that is left of them: who should have done that has died before.
     pub(super) fn remove_dead(&self) {
-        let dead: Vec<(*mut Place, *const Task)> = self.with_entries(|entries| {
+        let dead: Vec<(*const Place, *const Task)> = self.with_entries(|entries| {
             let places = entries.places().filter_map(|place| {
                 let task = place.task()?;
                 let dead = task.strong_count() == 0;
-                dead.then(|| (core::ptr::from_mut(place), task.as_ptr()))
+                dead.then(|| (core::ptr::from_ref(place), task.as_ptr()))
             });
             places.collect()
         });
