@@ -69,6 +69,10 @@ mod plain {
     }
 
     impl<T: ?Sized> MutPtr<T> {
+        pub(crate) fn with<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0)
+        }
+
         /// # Safety
         /// Nobody else accesses the value meanwhile.
         #[allow(clippy::mut_from_ref, reason = "the name and type of Loom's")]

@@ -187,14 +187,14 @@ impl<F: FnOnce() -> T + Send, T: Send> Call<F, T> {
         {
             return;
         }
-        let access = call.closure.get_mut();
         // SAFETY: it is ours, since the exchange.
-        let closure = unsafe { access.deref() }.take();
+        let closure = call
+            .closure
+            .with_mut(|closure| unsafe { (*closure).take() });
         if let Some(closure) = closure {
-            let result = attempt(closure);
-            let access = call.result.get_mut();
+            let result = Some(attempt(closure));
             // SAFETY: the caller does not look before the state is DONE.
-            *unsafe { access.deref() } = Some(result);
+            call.result.with_mut(|to| unsafe { *to = result });
         }
         state.store(DONE, Release);
     }
@@ -202,10 +202,8 @@ impl<F: FnOnce() -> T + Send, T: Send> Call<F, T> {
     /// The result of a call that the caller has seen DONE.
     fn result(&self) -> Result<T, Panicked> {
         debug_assert_eq!(self.head.state.load(Relaxed), DONE);
-        let access = self.result.get_mut();
         // SAFETY: nobody else touches it behind that.
-        let result = unsafe { access.deref() }.take();
-        match result {
+        match self.result.with_mut(|result| unsafe { (*result).take() }) {
             Some(result) => result,
             None => unreachable!("a call that is done has a result"),
         }
@@ -214,10 +212,11 @@ impl<F: FnOnce() -> T + Send, T: Send> Call<F, T> {
     /// The closure of a call that the caller has seen WITHDRAWN.
     fn withdrawn(&self) -> F {
         debug_assert_eq!(self.head.state.load(Relaxed), WITHDRAWN);
-        let access = self.closure.get_mut();
         // SAFETY: nobody takes it behind that.
-        let closure = unsafe { access.deref() }.take();
-        match closure {
+        match self
+            .closure
+            .with_mut(|closure| unsafe { (*closure).take() })
+        {
             Some(closure) => closure,
             None => unreachable!("a call that was withdrawn has its closure"),
         }
@@ -346,7 +345,7 @@ pub(crate) unsafe fn call_borrowing<T: Send, F: FnOnce() -> T + Send>(
 /// Waits until the call with this state is done.
 fn wait(cpu: Cpu, state: &AtomicU32, limit: Option<Duration>) -> Result<(), CallError> {
     /// Looks at the state between two looks at the clock and the rest of the world.
-    const LOOKS: u32 = 64;
+    const LOOKS: u32 = if cfg!(loom) { 1 } else { 64 };
     let own = Cpu::current().record();
     // The clock is only read for those who want to know: that may cost as much as a call.
     let limit = limit.map(|limit| {
@@ -364,18 +363,25 @@ fn wait(cpu: Cpu, state: &AtomicU32, limit: Option<Duration>) -> Result<(), Call
         }
         let error = if cpu.state() == cpu::State::Offline {
             CallError::Offline(cpu)
-        } else if limit.is_some_and(|(start, limit)| arch::clock().wrapping_sub(start) > limit) {
+        } else if limit.is_some_and(|(start, limit)| arch::clock().wrapping_sub(start) >= limit) {
             CallError::TimedOut
         } else {
             crate::health::look();
             continue;
         };
-        let _ = state.compare_exchange(WAITING, WITHDRAWN, AcqRel, Acquire);
-        // It may have been done in the last moment.
-        return match state.load(Acquire) {
+        return match give_up(state) {
             DONE => Ok(()),
             _ => Err(error),
         };
+    }
+}
+
+/// Withdraws the call with this state if it has not begun. The result is its state then: it may have been done in the last
+/// moment.
+fn give_up(state: &AtomicU32) -> u32 {
+    match state.compare_exchange(WAITING, WITHDRAWN, AcqRel, Acquire) {
+        Ok(_) => WITHDRAWN,
+        Err(now) => now,
     }
 }
 

@@ -156,7 +156,7 @@ impl Cpu {
     }
 
     /// The CPU with this index; for numbers that come from [`Cpu::index`].
-    pub(crate) fn from_index(index: usize) -> Cpu {
+    pub(crate) const fn from_index(index: usize) -> Cpu {
         debug_assert!(index < MAX);
         Cpu(index as u32)
     }

@@ -17,9 +17,9 @@ use crate::cpu::Cpu;
 use crate::sync::{CacheAligned, Once};
 
 /// Increments per CPU, of both counters.
-const ADDS: u32 = 20_000;
+const ADDS: u32 = if cfg!(miri) { 200 } else { 20_000 };
 /// Rounds of store buffering, if time allows.
-const ROUNDS: u32 = 5_000;
+const ROUNDS: u32 = if cfg!(miri) { 50 } else { 5_000 };
 /// Nanoseconds for store buffering: where CPUs share a core of the host, a round takes a time slice.
 const TIME: u64 = 200_000_000;
 

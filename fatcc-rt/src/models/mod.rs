@@ -12,6 +12,7 @@
 //! the accesses. A wake-up that is lost shows as a deadlock.
 
 mod boot;
+mod calls;
 mod locks;
 mod tasks;
 mod wakes;

@@ -199,8 +199,8 @@ unsafe impl<T: ?Sized + Sync> Sync for RwLockWriteGuard<'_, T> {}
 impl<T: ?Sized> Deref for RwLockWriteGuard<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: the guard is the only one.
-        unsafe { self.value.deref() }
+        // SAFETY: the guard is the only one, and borrowed. Shared references may be many.
+        self.value.with(|value| unsafe { &*value })
     }
 }
 

@@ -22,6 +22,9 @@ fn message(failing: impl FnOnce()) -> String {
     }
 }
 
+/// What each thread does that often; a multiple of four.
+const ROUNDS: u64 = if cfg!(miri) { 100 } else { 10_000 };
+
 /// Runs `work` on four threads.
 fn on_threads(work: impl Fn() + Sync) {
     thread::scope(|scope| {
@@ -35,14 +38,14 @@ fn on_threads(work: impl Fn() + Sync) {
 fn a_mutex_excludes() {
     static SUM: Mutex<(u64, u64)> = Mutex::new((0, 0));
     on_threads(|| {
-        for _ in 0..10_000 {
+        for _ in 0..ROUNDS {
             let mut sum = SUM.lock();
             assert_eq!(sum.0, sum.1);
             sum.0 += 1;
             sum.1 += 1;
         }
     });
-    assert_eq!(*SUM.lock(), (40_000, 40_000));
+    assert_eq!(*SUM.lock(), (4 * ROUNDS, 4 * ROUNDS));
 }
 
 #[test]
@@ -59,7 +62,7 @@ fn try_lock_gives_nothing_while_held() {
 fn writers_exclude_readers_and_each_other() {
     static SUM: RwLock<(u64, u64)> = RwLock::new((0, 0));
     on_threads(|| {
-        for round in 0..10_000 {
+        for round in 0..ROUNDS {
             if round % 4 == 0 {
                 let mut sum = SUM.write();
                 sum.0 += 1;
@@ -70,7 +73,7 @@ fn writers_exclude_readers_and_each_other() {
             }
         }
     });
-    assert_eq!(*SUM.read(), (10_000, 10_000));
+    assert_eq!(*SUM.read(), (ROUNDS, ROUNDS));
 }
 
 #[test]
