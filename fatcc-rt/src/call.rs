@@ -213,10 +213,8 @@ impl<F: FnOnce() -> T + Send, T: Send> Call<F, T> {
     fn withdrawn(&self) -> F {
         debug_assert_eq!(self.head.state.load(Relaxed), WITHDRAWN);
         // SAFETY: nobody takes it behind that.
-        match self
-            .closure
-            .with_mut(|closure| unsafe { (*closure).take() })
-        {
+        let closure = self.closure.with_mut(|own| unsafe { (*own).take() });
+        match closure {
             Some(closure) => closure,
             None => unreachable!("a call that was withdrawn has its closure"),
         }

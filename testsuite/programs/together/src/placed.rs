@@ -29,6 +29,7 @@ fn visit(note: &mut String, times: u32) -> (Cpu, Cpu, u32) {
 }
 
 type Visit = fn(&mut String, u32) -> (Cpu, Cpu, u32);
+type AnyVisit = dyn Fn(&mut String, u32) -> (Cpu, Cpu, u32);
 
 /// Calls itself, from where it is placed to where it has been placed since.
 #[fat::placeable]
@@ -76,9 +77,8 @@ fn called_from_here() {
     for there in cpu::all() {
         fat::place(visit, there);
         let behind: Visit = visit;
-        let object: Box<dyn Fn(&mut String, u32) -> (Cpu, Cpu, u32)> = Box::new(visit);
-        let table: [&dyn Fn(&mut String, u32) -> (Cpu, Cpu, u32); 4] =
-            [&visit, &before, &behind, &object];
+        let object: Box<AnyVisit> = Box::new(visit);
+        let table: [&AnyVisit; 4] = [&visit, &before, &behind, &object];
         for call in table {
             let mut note = "on ".to_string();
             assert_eq!(call(&mut note, 2), (there, there, 4));
