@@ -9,9 +9,9 @@
 //! chunks for itself ([`blocks`]).
 
 mod blocks;
-mod chunk;
-mod classes;
-#[cfg(test)]
+pub(crate) mod chunk;
+pub(crate) mod classes;
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 #[cfg(target_os = "none")]
@@ -79,6 +79,6 @@ pub(crate) fn settle(_: crate::cpu::Cpu) {}
 /// Before every change of what CPUs share. The tests let a CPU die here.
 #[inline(always)]
 fn step() {
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     tests::step();
 }

@@ -1,46 +1,50 @@
 //! A chunk of the heap's memory: what it is used for, and which of its slots are taken.
 //!
 //! ```text
-//!   FREE ──claim──► CLAIMED ──divide──► slots of a class ──retire──► RETIRING ──► FREE
-//!                      │                        ▲                       │ a slot is taken after all
-//!                      │                        └───────────────────────┘
+//!   FREE ──claim──► CLAIMED ──► DIVIDING ──► slots of a class ──retire──► RETIRING ──► FREE
+//!                      │                             ▲                       │ a slot is taken after all
+//!                      │                             └───────────────────────┘
 //!                      └──────────► LARGE, the first of a block of several; the others are INNER ──► FREE
 //! ```
 //!
 //! Each arrow is one store or exchange of `usage`, and each slot one bit. `usage` has a number that changes whenever a chunk
-//! is claimed: who takes a slot looks at it before and behind that, so it never has a slot of the wrong size.
+//! is claimed: who takes a slot looks at it before and behind that, so it never has a slot of the wrong size. Who finds
+//! behind that it may not have the slot gives its bit back. So bits must not be made free while somebody may do that, but
+//! to those who look at them with the new number: all bits of a chunk that is retired are set before it is FREE, and a
+//! chunk whose CPU dies while it divides it is never used again.
 
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::classes::{LEAST, class_of_size, size_of_class};
 use super::step;
+use crate::atomic::{AtomicU32, AtomicU64};
 
 /// Bytes of a chunk, and what its address is a multiple of.
-pub(super) const CHUNK: usize = 64 << 10;
+pub(crate) const CHUNK: usize = 64 << 10;
 const WORDS: usize = CHUNK / LEAST / 64;
 
 // The lowest byte of `usage`; from 1 on, a class plus one.
-pub(super) const FREE: u32 = 0;
+pub(crate) const FREE: u32 = 0;
 const CLAIMED: u32 = 0x80;
 const RETIRING: u32 = 0x90;
-pub(super) const LARGE: u32 = 0xa0;
-pub(super) const INNER: u32 = 0xa1;
+const DIVIDING: u32 = 0xb0;
+pub(crate) const LARGE: u32 = 0xa0;
+pub(crate) const INNER: u32 = 0xa1;
 const KIND: u32 = 0xff;
 const NEXT: u32 = KIND + 1;
 
 /// What is known of a chunk. Zero is a free one.
 #[repr(C)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     usage: AtomicU32,
     /// Bytes of a slot, or chunks of a large block.
-    pub(super) unit: AtomicU32,
+    pub(crate) unit: AtomicU32,
     /// A bit for each word of [`Slots`] that may have a slot left. It is seldom wrong, and never for long.
     open: AtomicU64,
 }
 
 /// A bit for each slot of a chunk that is taken, or that is not there.
-pub(super) type Slots = [AtomicU64; WORDS];
+pub(crate) type Slots = [AtomicU64; WORDS];
 
 /// Words that have a slot, and which bits of the last one have none.
 fn extent(size: usize) -> (usize, u64) {
@@ -51,18 +55,27 @@ fn extent(size: usize) -> (usize, u64) {
 }
 
 impl Chunk {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Chunk {
+        Chunk {
+            usage: AtomicU32::new(FREE),
+            unit: AtomicU32::new(0),
+            open: AtomicU64::new(0),
+        }
+    }
+
     /// What it is, without the number.
-    pub(super) fn kind(&self) -> u32 {
+    pub(crate) fn kind(&self) -> u32 {
         self.usage.load(Acquire) & KIND
     }
 
     /// Whether it has slots of this class, and one may be left.
-    pub(super) fn may_have(&self, class: usize) -> bool {
+    pub(crate) fn may_have(&self, class: usize) -> bool {
         self.kind() == class as u32 + 1 && self.open.load(Relaxed) != 0
     }
 
     /// Makes it this CPU's, if it is free.
-    pub(super) fn claim(&self, cpu: usize) -> bool {
+    pub(crate) fn claim(&self, cpu: usize) -> bool {
         let usage = self.usage.load(Relaxed);
         if usage & KIND != FREE {
             return false;
@@ -74,7 +87,7 @@ impl Chunk {
     }
 
     /// Says what it is that the CPU has claimed, or has had.
-    pub(super) fn set(&self, kind: u32) {
+    pub(crate) fn set(&self, kind: u32) {
         step();
         let usage = self.usage.load(Relaxed);
         self.usage.store(usage & !KIND | kind, Release);
@@ -82,7 +95,7 @@ impl Chunk {
 
     /// Ends what `cpu`, which is dead, was about to do: what it had claimed is free; what it was about to free has slots
     /// again, but those that it had taken for that.
-    pub(super) fn settle(&self, cpu: usize) {
+    pub(crate) fn settle(&self, cpu: usize) {
         let kind = self.kind();
         if kind == CLAIMED | cpu as u32 {
             self.set(FREE);
@@ -93,20 +106,22 @@ impl Chunk {
     }
 
     /// Makes it one of free slots. It is claimed.
-    pub(super) fn divide(&self, slots: &Slots, class: usize) {
+    pub(crate) fn divide(&self, slots: &Slots, class: usize) {
         let size = size_of_class(class);
         let (words, tail) = extent(size);
+        self.set(DIVIDING);
         self.unit.store(size as u32, Relaxed);
         for (at, word) in slots[..words].iter().enumerate() {
             step();
-            word.store(if at + 1 == words { tail } else { 0 }, Relaxed);
+            // Who takes a bit of it sees that the chunk has another number now.
+            word.store(if at + 1 == words { tail } else { 0 }, Release);
         }
         self.open.store(u64::MAX >> (64 - words), Relaxed);
         self.set(class as u32 + 1);
     }
 
     /// Takes a slot of this class: its number.
-    pub(super) fn take(&self, slots: &Slots, class: usize) -> Option<usize> {
+    pub(crate) fn take(&self, slots: &Slots, class: usize) -> Option<usize> {
         let usage = self.usage.load(Acquire);
         if usage & KIND != class as u32 + 1 {
             return None;
@@ -147,7 +162,7 @@ impl Chunk {
     }
 
     /// Gives a slot back. Whether all of its word are free now.
-    pub(super) fn give(&self, slots: &Slots, slot: usize) -> bool {
+    pub(crate) fn give(&self, slots: &Slots, slot: usize) -> bool {
         let (at, bit) = (slot / 64, 1 << (slot % 64));
         step();
         let before = slots[at].fetch_and(!bit, SeqCst);
@@ -161,7 +176,7 @@ impl Chunk {
     }
 
     /// Makes it free, if all its slots are. Who dies here leaves it with slots that can only be given back.
-    pub(super) fn retire(&self, slots: &Slots, cpu: usize) {
+    pub(crate) fn retire(&self, slots: &Slots, cpu: usize) {
         let usage = self.usage.load(Acquire);
         if usage & KIND == FREE || usage & KIND >= CLAIMED {
             return;

@@ -5,7 +5,7 @@ use core::alloc::Layout;
 /// Number of sizes.
 pub(super) const CLASSES: usize = FINE + 4 * DOUBLINGS;
 /// The least size, and what the finest ones are apart.
-pub(super) const LEAST: usize = 16;
+pub(crate) const LEAST: usize = 16;
 const FINE: usize = 8;
 const DOUBLINGS: usize = 8;
 
@@ -30,7 +30,7 @@ pub(super) fn class_of(layout: Layout) -> Option<usize> {
 }
 
 /// The least class of blocks of that size at least.
-pub(super) fn class_of_size(size: usize) -> usize {
+pub(crate) fn class_of_size(size: usize) -> usize {
     if size <= LEAST * FINE {
         return size.div_ceil(LEAST).saturating_sub(1);
     }

@@ -13,6 +13,7 @@
 
 mod boot;
 mod calls;
+mod heap;
 mod locks;
 mod tasks;
 mod wakes;
