@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::check_with;
 use crate::atomic::AtomicBool;
+use crate::call::{CallError, call_on};
 use crate::cpu::{self, Cpu};
 use crate::sync::Notify;
 use crate::task::{self, RunQueue, Task};
@@ -59,6 +60,23 @@ fn a_task_for_a_cpu_that_falls_asleep_is_run() {
     check_executors(2, |cpu| {
         if cpu.index() == 0 {
             task::spawn_on(Cpu::from_index(1), async { DONE.store(true, Relaxed) });
+        }
+    });
+}
+
+#[test]
+fn a_call_to_a_cpu_that_falls_asleep_is_served() {
+    check_executors(2, |cpu| {
+        if cpu.index() == 0 {
+            let there = Cpu::from_index(1);
+            let called = loop {
+                match call_on(there, || DONE.store(true, Relaxed)) {
+                    // It is not there yet.
+                    Err(CallError::Offline(_)) => arch::relax(),
+                    called => break called,
+                }
+            };
+            assert_eq!(called, Ok(()));
         }
     });
 }
