@@ -11,7 +11,7 @@ use fatcc::machine::{Config, Line, Machine, Platform};
 use crate::processes;
 
 /// The rows that the program prints, in that order.
-pub const ROWS: [&str; 25] = [
+pub const ROWS: [&str; 29] = [
     "clock",
     "polling",
     "call_on",
@@ -28,6 +28,10 @@ pub const ROWS: [&str; 25] = [
     "indirect-there",
     "array-there",
     "gate-there",
+    "heap",
+    "heap-there",
+    "heap-both",
+    "heap-both-there",
     "doorbell",
     "doorbell-polled",
     "call_on-asleep",

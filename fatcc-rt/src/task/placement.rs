@@ -8,7 +8,9 @@ use crate::sync::Once;
 /// was spawned or has switched to.
 ///
 /// ```
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use fatcc_rt::cpu::{self, Cpu};
+/// use fatcc_rt::host;
 /// use fatcc_rt::task::{self, Placement};
 ///
 /// /// Tasks go to the CPU that has least to do.
@@ -26,6 +28,21 @@ use crate::sync::Once;
 ///
 /// static POLICY: Balanced = Balanced;
 /// assert!(task::set_placement(&POLICY));
+///
+/// static POLLED: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+/// host::run(2, |own| {
+///     // All are spawned on one CPU; the other one gets its share.
+///     for _ in (0..8).filter(|_| own.index() == 0) {
+///         task::spawn(async {
+///             for _ in 0..1000 {
+///                 POLLED[cpu::current().index()].fetch_add(1, Relaxed);
+///                 task::yield_now().await;
+///             }
+///         });
+///     }
+/// });
+/// let polled = POLLED.each_ref().map(|polled| polled.load(Relaxed));
+/// assert!(polled[0] + polled[1] == 8000 && polled[1] > 1000, "{polled:?}");
 /// ```
 pub trait Placement: Sync {
     /// The CPU that a task is polled on which was woken just now; `home` is where it was. It is asked by whoever wakes,

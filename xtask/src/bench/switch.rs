@@ -89,7 +89,7 @@ const fn floor(row: &'static str, floor: &'static str, bar: Option<(f64, bool)>)
     Floor { row, floor, bar }
 }
 
-const FLOORS: [Floor; 18] = [
+const FLOORS: [Floor; 20] = [
     floor("call_on", "polling", Some((3.0, true))),
     floor("placed", "polling", None),
     floor("switch_to", "polling", Some((3.0, true))),
@@ -102,6 +102,8 @@ const FLOORS: [Floor; 18] = [
     floor("direct-there", "indirect-there", None),
     floor("array-there", "indirect-there", None),
     floor("gate-there", "indirect-there", None),
+    floor("heap-both", "heap", None),
+    floor("heap-both-there", "heap-there", None),
     floor("call_on-asleep", "doorbell", Some((1.5, true))),
     floor("placed-asleep", "doorbell", None),
     floor("switch_to-asleep", "doorbell", Some((1.5, true))),

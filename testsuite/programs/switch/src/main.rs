@@ -19,6 +19,7 @@ extern crate alloc;
 mod asleep;
 mod awake;
 mod calls;
+mod heap;
 mod partner;
 mod rows;
 mod work;
@@ -57,6 +58,7 @@ async fn measure() {
         for _ in 0..samples {
             awake::measure(&mut rows, there).await;
             calls::measure(&mut rows, there).await;
+            heap::measure(&mut rows, there).await;
         }
         for _ in 0..samples {
             asleep::measure(&mut rows, there).await;
