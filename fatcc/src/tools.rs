@@ -142,6 +142,7 @@ const TEST_PROGRAMS: &[(&str, &[&str])] = &[
     ("dwz", &["dwz"]),
     ("dwp", &["binutils"]),
     ("llvm-dwp", &["llvm"]),
+    ("ld.lld", &["lld"]),
     ("g++", &["g++"]),
     ("riscv64-linux-gnu-g++", &["g++-riscv64-linux-gnu"]),
 ];

@@ -73,7 +73,7 @@ impl Folder {
     fn taken(&self, arguments: &str) -> String {
         let arguments = format!("-t {arguments} -o out");
         let ours = self.fatld(&arguments);
-        let theirs = self.run(&lld(), &format!("-flavor gnu {arguments}"));
+        let theirs = self.run(&testsuite::rust_lld(), &format!("-flavor gnu {arguments}"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(ours.status.success(), "{}", text(&ours.stderr));
         assert!(theirs.status.success(), "{}", text(&theirs.stderr));
@@ -91,17 +91,6 @@ impl Folder {
         assert!(!self.path("out").exists(), "an output was left behind");
         said.trim_end().to_owned()
     }
-}
-
-/// lld, as rustup installs it with rustc.
-fn lld() -> PathBuf {
-    let output = Command::new("rustc")
-        .args(["--print", "target-libdir"])
-        .output();
-    let libraries = String::from_utf8(output.expect("rustc runs").stdout).expect("UTF-8");
-    Path::new(libraries.trim())
-        .with_file_name("bin")
-        .join("rust-lld")
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Root of the workspace.
 pub fn workspace() -> &'static Path {
@@ -71,10 +71,15 @@ pub fn slice_inputs(package: &str, isa: &str) -> Vec<String> {
 
 /// The linker that comes with rustup's toolchain.
 pub fn rust_lld() -> PathBuf {
-    let sysroot = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .expect("rustc runs");
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld")
+    static LLD: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let output = Command::new("rustc").args(["--print", "sysroot"]).output();
+        let root = String::from_utf8(output.expect("rustc runs").stdout).expect("a path");
+        let targets = PathBuf::from(root.trim()).join("lib/rustlib");
+        let mut hosts = std::fs::read_dir(targets).expect("targets").flatten();
+        hosts
+            .find_map(|host| Some(host.path().join("bin/rust-lld")).filter(|lld| lld.exists()))
+            .expect("rust-lld comes with the toolchain")
+    };
+    LLD.get_or_init(find).clone()
 }

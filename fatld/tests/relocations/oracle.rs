@@ -1,8 +1,7 @@
 //! Objects of one relocation per field, linked by fatld and by the toolchain's lld.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use goblin::elf::Elf;
 
@@ -183,7 +182,7 @@ impl Bench {
 
     fn lld_command(&self, objects: &[PathBuf], script: &str) -> Command {
         std::fs::write(self.path("script.ld"), script).expect("script written");
-        let mut command = Command::new(lld());
+        let mut command = Command::new(testsuite::rust_lld());
         command
             .args(["-flavor", "gnu", "-e", "begin0", "--error-limit=0", "-T"])
             .arg(self.path("script.ld"))
@@ -202,20 +201,6 @@ fn succeed(command: &mut Command) -> String {
     let output = command.output().expect("the command is installed");
     assert!(output.status.success(), "{command:?}:\n{}", said(&output));
     said(&output)
-}
-
-/// lld of the Rust toolchain.
-fn lld() -> &'static Path {
-    static LLD: OnceLock<PathBuf> = OnceLock::new();
-    LLD.get_or_init(|| {
-        let output = Command::new("rustc").args(["--print", "sysroot"]).output();
-        let root = String::from_utf8(output.expect("rustc runs").stdout).expect("a path");
-        let targets = PathBuf::from(root.trim()).join("lib/rustlib");
-        let mut hosts = std::fs::read_dir(targets).expect("targets").flatten();
-        hosts
-            .find_map(|host| Some(host.path().join("bin/rust-lld")).filter(|lld| lld.exists()))
-            .expect("rust-lld comes with the toolchain")
-    })
 }
 
 /// Value of a symbol.
