@@ -294,6 +294,14 @@ fn call<T: Send + 'static>(
     call.result().map_err(CallError::Panicked)
 }
 
+/// Has `cpu` run `closure`, some time; nobody waits for that. At once if it is this CPU.
+pub(crate) fn post(cpu: Cpu, closure: impl FnOnce() + Send + 'static) {
+    match cpu == Cpu::current() {
+        true => closure(),
+        false => Call::new(closure).send(cpu),
+    }
+}
+
 /// Why a call that borrows has no result.
 pub(crate) enum Unreturned<F> {
     /// That CPU is offline, and has not begun and will not begin it.

@@ -27,7 +27,7 @@ use crate::call::Calls;
 use crate::health::Watch;
 use crate::image;
 use crate::sync::{CacheAligned, Held};
-use crate::task::{Registry, RunQueue, Task, Timers};
+use crate::task::{Habits, Registry, RunQueue, Task, Timers};
 
 /// Most CPUs that a machine can have, of all instruction sets together.
 pub const MAX: usize = fat_image::machine::CPUS;
@@ -196,6 +196,13 @@ impl Cpu {
         self.record().state.store(OFFLINE, Release);
     }
 
+    /// What it signs with: three bytes, other ones after each restart, and never 0.
+    pub(crate) fn signature(self) -> u32 {
+        const LAST: u32 = (1 << 24) / MAX as u32 - 2;
+        let restarts = self.record().restarts.load(Relaxed) % LAST;
+        restarts * MAX as u32 + self.0 + 1
+    }
+
     fn as_heir(self) -> u32 {
         (self.0 + 1) << HEIR
     }
@@ -222,6 +229,7 @@ impl Cpu {
         }
         record.current.store(core::ptr::null_mut(), Relaxed);
         record.calls.forget();
+        record.restarts.fetch_add(1, Relaxed);
         record.state.store(JOINING, Release);
     }
 
@@ -329,6 +337,8 @@ pub(crate) struct Record {
     pub(crate) isa: AtomicU32,
     /// Its place among the CPUs of its instruction set.
     ordinal: AtomicU32,
+    /// How often it was started again.
+    restarts: AtomicU32,
     /// [`State`] as a number; 0 while it boots. And its heir.
     state: AtomicU32,
     /// Own. Its machine's id on the doorbell, plus one; zero while it has none.
@@ -339,8 +349,8 @@ pub(crate) struct Record {
     pub(crate) doorbells_received: AtomicU64,
     /// It is asleep, or about to be: whoever clears this after giving it work must ring.
     pub(crate) sleeping: AtomicBool,
-    /// Own. Nanoseconds that it stays awake without work.
-    pub(crate) awake: AtomicU64,
+    /// When it falls asleep.
+    pub(crate) habits: Habits,
     /// Own. What to add to its clock for the time since boot; wraps.
     pub(crate) clock_offset: AtomicU64,
     /// Own, of a first CPU. Nanoseconds that `clock_offset` may be wrong.
@@ -385,12 +395,13 @@ impl Record {
         Record {
             isa: AtomicU32::new(0),
             ordinal: AtomicU32::new(0),
+            restarts: AtomicU32::new(0),
             state: AtomicU32::new(0),
             doorbell_id: AtomicU32::new(0),
             doorbells_sent: AtomicU64::new(0),
             doorbells_received: AtomicU64::new(0),
             sleeping: AtomicBool::new(false),
-            awake: AtomicU64::new(arch::AWAKE),
+            habits: Habits::new(),
             clock_offset: AtomicU64::new(0),
             clock_error: AtomicU64::new(0),
             critical_depth: CacheAligned(AtomicU32::new(0)),

@@ -27,11 +27,11 @@ pub fn ring(cpu: Cpu) {
 pub(crate) fn wake(cpu: Cpu) {
     let record = cpu.record();
     fence(SeqCst);
-    if cpu != Cpu::current()
-        && record.sleeping.load(Relaxed)
-        && record.sleeping.swap(false, Relaxed)
-    {
-        ring(cpu);
+    if cpu != Cpu::current() && record.sleeping.load(Relaxed) {
+        record.habits.note_wake();
+        if record.sleeping.swap(false, Relaxed) {
+            ring(cpu);
+        }
     }
 }
 

@@ -27,11 +27,11 @@ fn a_queue_loses_and_doubles_nothing() {
             return;
         }
         for _ in 0..2 {
-            while queue.pop(|_| ()).is_none() {
+            while queue.pop().is_none() {
                 arch::relax();
             }
         }
-        assert!(queue.pop(|_| ()).is_none() && queue.is_empty());
+        assert!(queue.pop().is_none() && queue.is_empty() && queue.len() == 0);
     });
 }
 

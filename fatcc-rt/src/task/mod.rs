@@ -19,12 +19,14 @@
 //! ```
 //!
 //! The bit SCHEDULED is what makes a task be in one queue at most; it is set *before* the queue is touched, with the CPU
-//! that is to queue it, and cleared under the queue's lock when the task is taken off. While a task is queued, the queue owns
-//! a reference to it. Should a CPU die between setting the bit and queueing the task, its [heir](crate::health) sees both.
+//! that is to queue it, and cleared when the task is taken off. While a task is queued, the queue owns a reference to it. Should
+//! a CPU die between setting the bit and queueing the task, its [heir](crate::health) finds such tasks, and lets their home CPU,
+//! which alone knows what is in its queue, put those in that are missing.
 //!
-//! Sleep without a lost wake-up: the CPU sets `sleeping`, then looks at its queue; a waker fills the queue, then looks
+//! Sleep without a lost wake-up ([`idle`]): the CPU sets `sleeping`, then looks at its queue; a waker fills the queue, then looks
 //! at `sleeping`. Both have a sequentially consistent fence in between, so one of them sees the other.
 
+mod idle;
 mod join;
 mod placement;
 mod queue;
@@ -42,6 +44,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use core::task::{Context, Poll, Waker};
 
+pub(crate) use idle::Habits;
 #[cfg(not(target_os = "none"))]
 pub(crate) use join::forget_unseen;
 pub(crate) use join::unseen;
@@ -54,20 +57,19 @@ pub use timer::{Elapsed, Sleep, sleep, sleep_until, with_timeout};
 
 use crate::atomic::{AtomicPtr, AtomicU32, UnsafeCell, fence};
 use crate::attempt::attempt;
-use crate::cpu::{self, Cpu, Record};
-use crate::critical::Section;
-use crate::{arch, boot, doorbell, health, time};
+use crate::cpu::{self, Cpu};
+use crate::{boot, call, doorbell, health};
 
 const SCHEDULED: u32 = 1;
 const RUNNING: u32 = 2;
 const DONE: u32 = 4;
 const CANCELLED: u32 = 8;
-/// From this bit on: who is to queue a task that is SCHEDULED and does not run, plus one.
+/// From this bit on: the [signature](Cpu::signature) of who is to queue a task that is SCHEDULED and does not run.
 const BY: u32 = 8;
 
 /// `state` of a task that this CPU is to queue.
 fn scheduled_here(state: u32) -> u32 {
-    state & ((1 << BY) - 1) | SCHEDULED | (Cpu::current().index() as u32 + 1) << BY
+    state & ((1 << BY) - 1) | SCHEDULED | Cpu::current().signature() << BY
 }
 
 /// What stands for the handle of a task that has none.
@@ -168,20 +170,25 @@ impl Task {
         }
     }
 
-    /// Queues it, if `dead` was to do that and has not.
+    /// Has its home CPU queue it, if `dead` was to do that and has not.
     fn enqueue_for(self: Arc<Task>, dead: Cpu) {
-        let by = (dead.index() as u32 + 1) << BY;
-        let is_waiting = |task: &Task| {
-            let state = task.state.load(Acquire);
-            state & (DONE | RUNNING | SCHEDULED) == SCHEDULED && state >> BY << BY == by
-        };
+        let signature = dead.signature();
         let home = self.home();
-        if is_waiting(&self) && home.is_online() {
-            let task = self.clone();
-            let queue = &home.record().queue;
-            queue.push_missing(self, || is_waiting(&task));
-            doorbell::wake(home);
+        if self.is_to_be_queued_by(signature) && home.is_online() {
+            let enqueue_missing = move || {
+                let queue = &Cpu::current().record().queue;
+                // Only this CPU takes it off, and nobody else is to put it in.
+                if self.is_to_be_queued_by(signature) && !queue.contains(&self) {
+                    queue.push(self);
+                }
+            };
+            call::post(home, enqueue_missing);
         }
+    }
+
+    fn is_to_be_queued_by(&self, signature: u32) -> bool {
+        let state = self.state.load(Acquire);
+        state & (DONE | RUNNING | SCHEDULED) == SCHEDULED && state >> BY == signature
     }
 
     /// Makes its future be dropped by its home CPU, if it is not done.
@@ -219,7 +226,7 @@ impl Task {
         }
     }
 
-    /// Takes it off the queue, which is locked: its state before.
+    /// Makes it RUNNING: its state before.
     fn begin(&self) -> u32 {
         let after = |state| match state & DONE {
             0 => Some(state & !SCHEDULED & ((1 << BY) - 1) | RUNNING),
@@ -229,8 +236,9 @@ impl Task {
         before.unwrap_or_else(|state| state)
     }
 
-    /// Polls it once, on `cpu`, whose queue it was taken from when its state was `before`.
-    fn run(self: Arc<Task>, cpu: Cpu, before: u32) {
+    /// Polls it once, on `cpu`, from whose queue it was taken.
+    fn run(self: Arc<Task>, cpu: Cpu) {
+        let before = self.begin();
         if before & DONE != 0 {
             // It was lost while it was queued.
             return;
@@ -422,9 +430,9 @@ pub(crate) fn run(cpu: Cpu) {
         health::look();
         let mut polled = u32::from(record.calls.serve());
         while polled < POLLS_PER_LOOK
-            && let Some((task, before)) = record.queue.pop(Task::begin)
+            && let Some(task) = record.queue.pop()
         {
-            task.run(cpu, before);
+            task.run(cpu);
             record.calls.serve();
             polled += 1;
         }
@@ -432,82 +440,11 @@ pub(crate) fn run(cpu: Cpu) {
             if boot::finished() {
                 break;
             }
-            sleep_until_work(cpu);
+            idle::sleep_until_work(cpu);
         }
     }
     // On the host the others have to end by themselves.
     Cpu::all()
         .filter(|other| *other != cpu)
         .for_each(doorbell::ring);
-}
-
-/// Sleeps until there may be work; see the module's description.
-fn sleep_until_work(cpu: Cpu) {
-    let record = cpu.record();
-    let Some(since) = gives_up(record) else {
-        return;
-    };
-    let _no_interrupts = Section::enter();
-    record.sleeping.store(true, Relaxed);
-    fence(SeqCst);
-    let mut sleep = record
-        .timers
-        .next_deadline()
-        .map(|deadline| deadline.saturating_sub(time::nanoseconds()));
-    if !doorbell::available() {
-        sleep = Some(sleep.map_or(doorbell::POLL_INTERVAL, |sleep| {
-            sleep.min(doorbell::POLL_INTERVAL)
-        }));
-    }
-    if let Some(longest) = health::longest_sleep() {
-        sleep = Some(sleep.map_or(longest, |sleep| sleep.min(longest)));
-    }
-    let nothing = record.queue.is_empty() && record.calls.is_empty();
-    if nothing && !boot::finished() && sleep != Some(0) {
-        arch::set_timer(sleep);
-        arch::wait();
-    }
-    let woken = !record.sleeping.swap(false, Relaxed);
-    if woken {
-        let slept = arch::clock().saturating_sub(since);
-        let awake = record.awake.load(Relaxed);
-        let better = match slept < MOST_AWAKE {
-            true => 2 * awake,
-            false => awake / 2,
-        };
-        let better = better.clamp(arch::AWAKE, MOST_AWAKE);
-        record.awake.store(better, Relaxed);
-    }
-}
-
-/// Longest time that a CPU without work stays awake, in nanoseconds; the shortest is [`arch::AWAKE`]. Two CPUs between which
-/// a task moves ten thousand times a second are without work for 100 µs, and for what it takes to wake the other one.
-const MOST_AWAKE: u64 = 400_000;
-
-/// Looks for work for a short while before the CPU sleeps: an answer of another CPU may be on its way already. In QEMU
-/// on two free cores, a task went there and back in 11 µs this way and in 120 to 290 µs by doorbells. The while is longer
-/// if work has come soon after it was over the last time.
-///
-/// None if there is work; else the clock when it gave up.
-fn gives_up(record: &Record) -> Option<u64> {
-    /// Looks between two readings of the clock, which may cost as much as an answer takes to come.
-    const LOOKS: u32 = 64;
-    let mut end = None;
-    loop {
-        for _ in 0..LOOKS {
-            if !record.queue.is_empty() || !record.calls.is_empty() {
-                arch::resume();
-                return None;
-            }
-            if arch::AWAKE == 0 {
-                break;
-            }
-            arch::relax();
-        }
-        let now = arch::clock();
-        let awake = record.awake.load(Relaxed);
-        if now >= *end.get_or_insert(now + awake) {
-            return Some(now);
-        }
-    }
 }

@@ -4,13 +4,14 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 use core::time::Duration;
 
 use super::*;
 use crate::arch::run_cpus;
 use crate::sync::{Mutex, Notify};
+use crate::{arch, time};
 
 fn other(cpu: Cpu) -> Cpu {
     Cpu::from_index(1 - cpu.index())
@@ -227,4 +228,47 @@ fn an_aborted_task_is_dropped_and_reported() {
         });
     });
     assert_eq!(DROPPED.load(SeqCst), 2);
+}
+
+#[test]
+fn what_a_dead_cpu_was_to_queue_is_queued_once() {
+    const ROUNDS: usize = if cfg!(miri) { 2 } else { 200 };
+    const TASKS: usize = 6;
+    static POLLS: AtomicUsize = AtomicUsize::new(0);
+    static IS_DEAD: AtomicBool = AtomicBool::new(false);
+    let [home, heir, dead] = [0, 1, 2].map(Cpu::from_index);
+    for round in 0..ROUNDS {
+        POLLS.store(0, SeqCst);
+        IS_DEAD.store(false, SeqCst);
+        run_cpus(3, |cpu| {
+            if cpu == heir {
+                health::watch(Duration::from_secs(60));
+            }
+            if cpu == home {
+                // What is queued stays so until the other one is dead, and perhaps until that is settled.
+                while !IS_DEAD.load(SeqCst) {
+                    arch::relax();
+                }
+            }
+            if cpu != dead {
+                return;
+            }
+            for number in 0..TASKS {
+                let future = Box::pin(async {
+                    POLLS.fetch_add(1, SeqCst);
+                    yield_now().await;
+                });
+                let task = Task::new(home, future, join::finisher::<()>().failing());
+                assert!(task.claim());
+                // It dies before it has queued some of them, which are on its stack for ever.
+                match (round + number) % 2 {
+                    0 => task.enqueue(),
+                    _ => core::mem::forget(task),
+                }
+            }
+            cpu.go_offline(heir);
+            IS_DEAD.store(true, SeqCst);
+        });
+        assert_eq!(POLLS.load(SeqCst), TASKS);
+    }
 }
