@@ -77,12 +77,14 @@ fn tick(counter: Arc<AtomicUsize>) -> (Cpu, Cpu) {
 fn every_call_runs_once_and_at_one_place_while_the_place_changes() {
     const CALLS: usize = 500;
     static CHANGES: AtomicUsize = AtomicUsize::new(0);
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    static CALLERS: AtomicUsize = AtomicUsize::new(3);
     let counter = Arc::new(AtomicUsize::new(0));
     run_cpus(4, |own| {
         if own.index() == 3 {
             let counter = counter.clone();
             task::spawn(async move {
-                while counter.load(SeqCst) < 3 * CALLS {
+                while CALLERS.load(SeqCst) > 0 {
                     let next = cpu::all().nth(CHANGES.fetch_add(1, SeqCst) % 5);
                     match next {
                         Some(cpu) => place(tick, cpu),
@@ -94,15 +96,18 @@ fn every_call_runs_once_and_at_one_place_while_the_place_changes() {
             return;
         }
         let pointer: fn(Arc<AtomicUsize>) -> (Cpu, Cpu) = tick;
-        for at in 0..CALLS {
+        // On a busy machine the changes may be far behind.
+        let until = |at: &usize| *at < CALLS || CHANGES.load(SeqCst) <= 10;
+        for at in (0..).take_while(until) {
             let called = if at % 2 == 0 { tick } else { pointer };
             let (begin, end) = called(counter.clone());
             assert_eq!(begin, end);
+            CALLED.fetch_add(1, SeqCst);
         }
+        CALLERS.fetch_sub(1, SeqCst);
     });
-    assert_eq!(counter.load(SeqCst), 3 * CALLS);
+    assert_eq!(counter.load(SeqCst), CALLED.load(SeqCst));
     assert_eq!(Arc::strong_count(&counter), 1);
-    assert!(CHANGES.load(SeqCst) > 10);
 }
 
 #[placeable]
