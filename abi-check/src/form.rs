@@ -18,7 +18,11 @@ pub(crate) struct Encoding {
 }
 
 /// A value, as it is written.
+///
+/// Its discriminant is a word: a value is copied by words, and a CPU that reads a word of which it has just written a byte waits
+/// until that is in the cache, at every attribute.
 #[derive(Clone, Copy, Debug)]
+#[repr(u64)]
 pub(crate) enum Value<'a> {
     /// An unsigned number, or one of which nothing says whether it is.
     Unsigned(u64),
