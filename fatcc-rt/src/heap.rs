@@ -81,4 +81,6 @@ pub(crate) fn settle(_: crate::cpu::Cpu) {}
 fn step() {
     #[cfg(all(test, not(loom)))]
     tests::step();
+    #[cfg(all(test, loom))]
+    crate::models::heap::step();
 }

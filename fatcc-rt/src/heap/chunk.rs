@@ -113,8 +113,9 @@ impl Chunk {
         self.unit.store(size as u32, Relaxed);
         for (at, word) in slots[..words].iter().enumerate() {
             step();
-            // Who takes a bit of it sees that the chunk has another number now.
-            word.store(if at + 1 == words { tail } else { 0 }, Release);
+            // Who takes a bit of it sees that the chunk has another number now. A store would do, but in the models two
+            // exchanges may then find the same value (loom 0.7), which no memory lets them.
+            word.swap(if at + 1 == words { tail } else { 0 }, Release);
         }
         self.open.store(u64::MAX >> (64 - words), Relaxed);
         self.set(class as u32 + 1);

@@ -13,7 +13,7 @@
 
 mod boot;
 mod calls;
-mod heap;
+pub(crate) mod heap;
 mod locks;
 mod tasks;
 mod wakes;
