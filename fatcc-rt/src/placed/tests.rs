@@ -82,7 +82,6 @@ fn every_call_runs_once_and_at_one_place_while_the_place_changes() {
     let counter = Arc::new(AtomicUsize::new(0));
     run_cpus(4, |own| {
         if own.index() == 3 {
-            let counter = counter.clone();
             task::spawn(async move {
                 while CALLERS.load(SeqCst) > 0 {
                     let next = cpu::all().nth(CHANGES.fetch_add(1, SeqCst) % 5);
