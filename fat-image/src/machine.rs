@@ -33,6 +33,9 @@ pub const IVSHMEM_ID: (u16, u16) = (0x1af4, 0x1110);
 pub const CPUS: usize = 8;
 /// Most ISAs that a machine can have.
 pub const ISAS: usize = 4;
+/// Interrupt vectors of each doorbell device: one for each CPU that its machine can have, then one for each again by which
+/// others start it anew, whatever it does.
+pub const DOORBELL_VECTORS: usize = 2 * CPUS;
 
 /// What the runner tells the runtime: it lies at [`Parameters::ADDRESS`] before any CPU starts, and nobody changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,24 +69,28 @@ pub struct Processes {
     /// Set by the runtime: should a process die, the others go on without it, and the run with them. 0: its death ends
     /// the run.
     pub watched: AtomicU32,
-    /// By ISA and place among its CPUs, see [`Processes::number`]: [`Processes::RUNS`], or what became of it.
-    pub states: [AtomicU8; ISAS * CPUS],
+    /// By ISA and place among its CPUs, see [`Processes::number`]. Written by the runner: how many processes that were this
+    /// CPU have died while the others went on.
+    pub died: [AtomicU8; ISAS * CPUS],
+    /// Written by the runtime: how often another process was to be started for this CPU. The runner kills what is left of
+    /// those before. Both numbers wrap.
+    pub wanted: [AtomicU8; ISAS * CPUS],
 }
 
 impl Processes {
     /// Where they lie.
     pub const ADDRESS: u64 = Parameters::ADDRESS + size_of::<Parameters>() as u64;
-    /// As far as anybody knows.
-    pub const RUNS: u8 = 0;
-    /// Written by the runner when a process has died and the others go on.
-    pub const DIED: u8 = 1;
-    /// Written by the runtime in the place of [`Processes::DIED`] while it prepares what follows.
-    pub const CLAIMED: u8 = 2;
-    /// Written by the runtime behind that: another process is to be started for this CPU. The runner answers by
-    /// [`Processes::RUNS`].
-    pub const WANTED: u8 = 3;
+    /// No process has died, and none is wanted.
+    pub const fn none() -> Processes {
+        Processes {
+            watched: AtomicU32::new(0),
+            died: [const { AtomicU8::new(0) }; _],
+            wanted: [const { AtomicU8::new(0) }; _],
+        }
+    }
 
-    /// The place in [`Processes::states`] of a CPU, by the ISA's place in the image and its own in the ISA.
+    /// The place in [`Processes::died`] and [`Processes::wanted`] of a CPU, by the ISA's place in the image and its own in the
+    /// ISA.
     pub const fn number(isa: usize, ordinal: usize) -> usize {
         isa * CPUS + ordinal
     }
@@ -102,9 +109,9 @@ pub struct CommandLine {
 
 impl CommandLine {
     /// Where it lies.
-    pub const ADDRESS: u64 = Parameters::ADDRESS + 64;
+    pub const ADDRESS: u64 = Parameters::ADDRESS + 128;
     /// Most bytes of all words together, with the NUL behind each.
-    pub const ROOM: usize = crate::PAGE_SIZE as usize - 64 - size_of::<u64>();
+    pub const ROOM: usize = crate::PAGE_SIZE as usize - 128 - size_of::<u64>();
 }
 
 const _: () = assert!(Processes::ADDRESS + size_of::<Processes>() as u64 <= CommandLine::ADDRESS);

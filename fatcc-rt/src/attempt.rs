@@ -50,11 +50,12 @@ impl fmt::Display for Panicked {
 impl core::error::Error for Panicked {}
 
 #[cfg(target_os = "none")]
-pub(crate) use image::{Frame, Start, attempt, body, can_leave, leave};
+pub(crate) use image::{Frame, Start, attempt, body, can_leave, leave, on_new_stack};
 
 #[cfg(target_os = "none")]
 mod image {
     use core::cell::UnsafeCell;
+    use core::convert::Infallible;
     use core::fmt::{Display, Write};
     use core::sync::atomic::Ordering::Relaxed;
 
@@ -131,6 +132,21 @@ mod image {
         let report = REPORTS.own().take(cpu);
         depth.restore();
         Err(report)
+    }
+
+    /// Goes on with `act` on a stack of its own, for ever. What is on the present one is left.
+    pub(crate) fn on_new_stack(act: impl FnOnce() -> Infallible) -> ! {
+        let Some(stack) = stacks::take(&Cpu::current().record().spare_stack) else {
+            panic!("no stack is left for a CPU that starts again");
+        };
+        let mut work = Work {
+            act: Some(act),
+            result: None,
+        };
+        let start = start_of(&mut work);
+        // SAFETY: the stack is nobody else's, and `start` lives until this returns, which it does not.
+        unsafe { arch::on_stack(stack.end(), &start, &mut 0) };
+        unreachable!("what goes on for ever has returned")
     }
 
     fn start_of<F: FnOnce() -> R, R>(work: &mut Work<F, R>) -> Start {

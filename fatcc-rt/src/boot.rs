@@ -17,7 +17,7 @@ use crate::atomic::{AtomicU32, const_fn};
 use crate::cpu::{self, Cpu};
 use crate::{arch, image, println, task};
 #[cfg(target_os = "none")]
-use crate::{litmus, time};
+use crate::{attempt, litmus, time};
 
 /// What every CPU passes before one goes on.
 pub(crate) struct Barrier {
@@ -144,13 +144,16 @@ pub(crate) fn start() -> ! {
     run(cpu)
 }
 
-/// Takes the place of a CPU that has died. Time and memory are there, and `main` was called.
+/// Takes the place of a CPU that has died. Time and memory are there, and `main` was called. It is on the stack for faults: what
+/// was on the one that it has booted on may still be borrowed.
 #[cfg(target_os = "none")]
 fn join(cpu: Cpu) -> ! {
+    cpu.take_over_record();
     arch::doorbell_join();
     main_returned();
+    arch::interrupts_enable();
     cpu.go_online();
-    run(cpu)
+    attempt::on_new_stack(|| run(cpu))
 }
 
 #[cfg(target_os = "none")]

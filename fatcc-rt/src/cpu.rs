@@ -11,7 +11,7 @@
 //!         ──boot::finished──► exit
 //!   online ──health::declare_offline──► offline, left things behind ──health::settle──► offline
 //!   online ──health::resign (it panics)──► offline, left things behind
-//!   offline ──health::restart──► joining ──boot::start──► online
+//!   offline ──health::restart──► joining ──boot::join──► online
 //! ```
 
 use alloc::string::ToString;
@@ -215,22 +215,27 @@ impl Cpu {
         self.record().state.store(ONLINE, Release);
     }
 
-    /// Makes its record, of a CPU that is offline and settled, one of a CPU that is about to join.
-    pub(crate) fn prepare_to_join(self) {
+    /// Whoever gets true starts it again: it was offline, and nothing is left to settle.
+    pub(crate) fn begin_to_join(self) -> bool {
+        let state = &self.record().state;
+        state
+            .compare_exchange(OFFLINE, JOINING, AcqRel, Relaxed)
+            .is_ok()
+    }
+
+    /// Makes the record that its predecessor has left its own. Called by the CPU itself, when nothing of that runs any more.
+    #[cfg(target_os = "none")]
+    pub(crate) fn take_over_record(self) {
         let record = self.record();
+        record.starts_anew.store(0, Relaxed);
         record.sleeping.store(false, Relaxed);
         record.critical_depth.store(0, Relaxed);
         record.panicking.store(false, Relaxed);
         record.in_interrupt.store(false, Relaxed);
-        #[cfg(target_os = "none")]
-        {
-            record.attempt.store(core::ptr::null_mut(), Relaxed);
-            record.spare_stack.store(0, Relaxed);
-        }
+        record.attempt.store(core::ptr::null_mut(), Relaxed);
         record.current.store(core::ptr::null_mut(), Relaxed);
         record.calls.forget();
         record.restarts.fetch_add(1, Relaxed);
-        record.state.store(JOINING, Release);
     }
 
     /// Whether it joins others that run already.
@@ -341,6 +346,8 @@ pub(crate) struct Record {
     restarts: AtomicU32,
     /// [`State`] as a number; 0 while it boots. And its heir.
     state: AtomicU32,
+    /// Not 0: it is to start anew, and has not begun. It takes the request away when it begins.
+    pub(crate) starts_anew: AtomicU32,
     /// Own. Its machine's id on the doorbell, plus one; zero while it has none.
     pub(crate) doorbell_id: AtomicU32,
     /// Doorbells rung from it.
@@ -397,6 +404,7 @@ impl Record {
             ordinal: AtomicU32::new(0),
             restarts: AtomicU32::new(0),
             state: AtomicU32::new(0),
+            starts_anew: AtomicU32::new(0),
             doorbell_id: AtomicU32::new(0),
             doorbells_sent: AtomicU64::new(0),
             doorbells_received: AtomicU64::new(0),

@@ -12,11 +12,11 @@
 //! a moment in which the heir holds none: its tasks are lost, timers that it kept are given up. Should the heir die, another
 //! CPU inherits that too, and begins anew: every step may be done twice.
 //!
-//! Who has died as a process can be started again and joins the others, see [`restart`]; what it had is lost. Should a CPU
+//! Who has died can be started again and joins the others, see [`restart`]; what it had is lost. Should a CPU
 //! have been stopped only for a while (by a debugger, say), it stops when it sees what was said of it.
 
 use core::fmt;
-use core::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::time::Duration;
 
 use fat_image::machine::Processes;
@@ -52,55 +52,51 @@ pub fn watch(limit: Duration) {
 pub enum NotRestarted {
     /// It is online, or about to be, or what it left is not settled yet.
     NotOffline,
-    /// It stands still, but is still there: only a Linux process that has ended can be started again.
-    StillThere,
+    /// It is on a board to which no doorbell leads from this one.
+    Unreachable,
 }
 
 impl fmt::Display for NotRestarted {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             NotRestarted::NotOffline => "the CPU is not offline, or not settled yet",
-            NotRestarted::StillThere => "the CPU stands still and cannot be started anew",
+            NotRestarted::Unreachable => "no doorbell leads to the CPU",
         })
     }
 }
 
 impl core::error::Error for NotRestarted {}
 
-/// Has `cpu`, which has died, started again. Some time later it is online, and does what it is given: `main` is not called
-/// again. What it had is lost all the same.
+/// Has `cpu`, which has died, started again, whatever it does: what stands still or hangs on a board is interrupted in a way that
+/// it cannot keep out, and of a process what is left is killed. Some time later it is online, and does what it is given: `main` is
+/// not called again. What it had is lost all the same, and so is the [stack](crate::attempt) that it was on.
 ///
 /// # Errors
-/// If it is not offline, or cannot be started again: a CPU of a board cannot.
+/// If it is not offline, or cannot be reached.
 pub fn restart(cpu: Cpu) -> Result<(), NotRestarted> {
-    if cpu.state() != State::Offline || cpu.heir().is_some() {
+    // One of those who want it.
+    if !cpu.begin_to_join() {
         return Err(NotRestarted::NotOffline);
     }
-    let number = Processes::number(cpu.isa_index(), cpu.ordinal());
-    let state = &processes().states[number];
-    // One of those who want it.
-    let claimed = state.compare_exchange(Processes::DIED, Processes::CLAIMED, AcqRel, Relaxed);
-    claimed.map_err(|_| NotRestarted::StillThere)?;
-    cpu.prepare_to_join();
-    state.store(Processes::WANTED, Release);
-    Ok(())
+    cpu.record().starts_anew.store(1, SeqCst);
+    if arch::restart(cpu) {
+        return Ok(());
+    }
+    cpu.record().starts_anew.store(0, SeqCst);
+    cpu.settled();
+    Err(NotRestarted::Unreachable)
 }
 
 /// What the runner says of processes, and is told.
 #[cfg(target_os = "none")]
-fn processes() -> &'static Processes {
+pub(crate) fn processes() -> &'static Processes {
     // SAFETY: the runner has put zeros there, and all bytes are good; both sides use it as atomics.
     unsafe { &*(Processes::ADDRESS as *const Processes) }
 }
 
 #[cfg(not(target_os = "none"))]
 fn processes() -> &'static Processes {
-    use core::sync::atomic::{AtomicU8, AtomicU32};
-
-    static NONE: Processes = Processes {
-        watched: AtomicU32::new(0),
-        states: [const { AtomicU8::new(Processes::RUNS) }; _],
-    };
+    static NONE: Processes = Processes::none();
     &NONE
 }
 
@@ -195,8 +191,14 @@ pub(crate) fn look_while_locked() {
 
 /// Whether the process that was `cpu` is no more.
 fn has_died(cpu: Cpu) -> bool {
-    let number = Processes::number(cpu.isa_index(), cpu.ordinal());
-    processes().states[number].load(Relaxed) == Processes::DIED
+    let (number, processes) = (number(cpu), processes());
+    let died = processes.died[number].load(Relaxed);
+    died.wrapping_sub(processes.wanted[number].load(Relaxed)) == 1
+}
+
+/// Its place in [`Processes`].
+pub(crate) fn number(cpu: Cpu) -> usize {
+    Processes::number(cpu.isa_index(), cpu.ordinal())
 }
 
 fn next_online(own: Cpu) -> Option<Cpu> {

@@ -1,13 +1,13 @@
 //! The doorbell: QEMU's `ivshmem-doorbell`, whose server is `cargo fat run`.
 //!
-//! Each machine has one, with an id, and a vector for each of its CPUs; writing another's id and a vector to a register
+//! Each machine has one, with an id, and two vectors for each of its CPUs; writing another's id and a vector to a register
 //! makes the other's device raise that vector's MSI, which is a store to an address that means an interrupt of that CPU. How PCI is reached and where an MSI goes differs per board.
 //! Source: docs/specs/ivshmem-spec.rst of QEMU; PCI Local Bus 3.0, 6.2 and 6.8.2.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU32, AtomicUsize};
 
-use fat_image::machine::{ISAS, IVSHMEM_ID};
+use fat_image::machine::{CPUS, ISAS, IVSHMEM_ID};
 
 use crate::cpu::Cpu;
 use crate::{arch, doorbell};
@@ -20,6 +20,8 @@ pub(crate) trait Board {
     fn write(&self, device: u8, offset: u8, value: u32);
     /// The address and value of the store that interrupts this CPU.
     fn message(&self) -> (u64, u32);
+    /// Of the store that has this CPU look whether it is to [start anew](crate::health::restart), even if its interrupts are off.
+    fn restart_message(&self) -> (u64, u32);
     /// Where BARs can be put, if no firmware has put them anywhere.
     fn window(&self) -> Option<u32>;
 }
@@ -91,16 +93,22 @@ pub(crate) fn join(board: &impl Board) -> bool {
     if device.registers.load(Acquire) == 0 {
         return false;
     }
-    let entry = device.table.load(Relaxed) + ENTRY_SIZE * cpu.ordinal();
-    let (address, value) = board.message();
-    for (offset, value) in [
-        (0, address as u32),
-        (4, (address >> 32) as u32),
-        (8, value),
-        (12, 0),
-    ] {
-        // SAFETY: BAR 1 is the MSI-X table, and mapped; the entry is this CPU's.
-        unsafe { write(entry + offset, value) };
+    let table = device.table.load(Relaxed);
+    let messages = [
+        (vector(cpu), board.message()),
+        (restart_vector(cpu), board.restart_message()),
+    ];
+    for (vector, (address, value)) in messages {
+        let entry = table + ENTRY_SIZE * vector;
+        for (offset, value) in [
+            (0, address as u32),
+            (4, (address >> 32) as u32),
+            (8, value),
+            (12, 0),
+        ] {
+            // SAFETY: BAR 1 is the MSI-X table, and mapped; the entry is this CPU's.
+            unsafe { write(entry + offset, value) };
+        }
     }
     let id = device.id.load(Relaxed) + 1;
     cpu.record().doorbell_id.store(id, Release);
@@ -132,15 +140,35 @@ fn enable_msix(board: &impl Board, device: u8) -> bool {
     false
 }
 
-/// Interrupts `cpu`, of another machine, if this machine and that CPU have a doorbell.
-pub(crate) fn ring(cpu: Cpu) {
+/// The vector that interrupts `cpu`.
+fn vector(cpu: Cpu) -> usize {
+    cpu.ordinal()
+}
+
+/// The one that starts it anew.
+fn restart_vector(cpu: Cpu) -> usize {
+    CPUS + cpu.ordinal()
+}
+
+/// Interrupts `cpu`, of another machine. False if not both have a doorbell.
+pub(crate) fn ring(cpu: Cpu) -> bool {
+    raise(cpu, vector(cpu))
+}
+
+/// Has `cpu`, of another machine, look whether it is to start anew. False if not both have a doorbell.
+pub(crate) fn restart(cpu: Cpu) -> bool {
+    raise(cpu, restart_vector(cpu))
+}
+
+fn raise(cpu: Cpu, vector: usize) -> bool {
     let registers = DEVICES[Cpu::current().isa_index()].registers.load(Acquire);
     let id = cpu.record().doorbell_id.load(Acquire);
-    if registers != 0 && id != 0 {
-        let vector = cpu.ordinal() as u32;
+    let reached = registers != 0 && id != 0;
+    if reached {
         // SAFETY: `start` found the device's registers there.
-        unsafe { write(registers + DOORBELL, (id - 1) << 16 | vector) };
+        unsafe { write(registers + DOORBELL, (id - 1) << 16 | vector as u32) };
     }
+    reached
 }
 
 /// Rings all other CPUs and waits until one has rung here; the servers may still be introducing the devices to each

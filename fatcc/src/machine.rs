@@ -254,19 +254,21 @@ impl Machine {
         fate: Option<Fate>,
     ) -> Result<(), Error> {
         let core = self.core.clone();
+        let unwanted = fate.clone().map(|fate| move || fate.is_unwanted());
         let on_end = move |status| core.attend(cpu, status, end, fate);
         self.core.shared.state().running += 1;
         let file = program.file.clone();
-        let started = process::start(program, on_end).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound if !packages.is_empty() => Error::Missing {
-                program: file,
-                packages,
-            },
-            _ => Error::Start {
-                program: file.into(),
-                source,
-            },
-        })?;
+        let started =
+            process::start(program, unwanted, on_end).map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound if !packages.is_empty() => Error::Missing {
+                    program: file,
+                    packages,
+                },
+                _ => Error::Start {
+                    program: file.into(),
+                    source,
+                },
+            })?;
         self.core
             .processes
             .lock()

@@ -24,9 +24,9 @@ pub fn of_cpu(image: &Path, isa: usize, ordinal: usize) -> String {
     found.expect("a process").0
 }
 
-/// Kills a process.
-pub fn kill(process: &str) {
-    let status = Command::new("kill").args(["-KILL", process]).status();
+/// Sends a signal, by its name, to a process.
+pub fn signal(process: &str, name: &str) {
+    let status = Command::new("kill").args(["-s", name, process]).status();
     assert!(status.expect("kill runs").success());
 }
 

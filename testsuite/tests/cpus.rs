@@ -29,6 +29,10 @@ fn two_cpus_of_each_isa_boot_and_share_tasks_time_and_memory() {
             "every CPU goes on after a panic",
             "calls crossed on 4 CPUs",
             "the others go on without riscv64.1",
+            "x86_64 is back",
+            "riscv64 is back",
+            "x86_64.1 is back",
+            "riscv64.1 is back",
         ],
     );
 }
@@ -37,4 +41,5 @@ fn two_cpus_of_each_isa_boot_and_share_tasks_time_and_memory() {
 fn isas_may_have_different_numbers_of_cpus() {
     says(&run("x86_64=1,riscv64=3"), &["4 CPUs, 2 of them"]);
     says(&run("x86_64=2"), &["3 CPUs, 2 of them"]);
+    says(&run("1"), &["x86_64 is back", "riscv64 is back"]);
 }

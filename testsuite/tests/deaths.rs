@@ -11,8 +11,20 @@ const CPUS: usize = 4;
 
 /// Runs the image on two CPUs per ISA, and kills the one with index `victim` so long after all have begun.
 fn run_and_kill(image: &Path, victim: usize, after: Duration) -> (Outcome, Vec<String>) {
+    run_and_signal(image, "KILL", victim, after, &[])
+}
+
+/// Runs the image with that command line, and sends a signal.
+fn run_and_signal(
+    image: &Path,
+    signal: &str,
+    victim: usize,
+    after: Duration,
+    words: &[&str],
+) -> (Outcome, Vec<String>) {
     let config = Config {
         platform: Platform::User,
+        command_line: words.iter().copied().map(str::to_owned).collect(),
         cpus: "2".parse().expect("a number"),
         ..Config::new(image)
     };
@@ -27,7 +39,7 @@ fn run_and_kill(image: &Path, victim: usize, after: Duration) -> (Outcome, Vec<S
     }
     let process = processes::of_cpu(image, victim % 2, victim / 2);
     std::thread::sleep(after);
-    processes::kill(&process);
+    processes::signal(&process, signal);
     let outcome = machine.wait(Some(LIMIT));
     (outcome, lines.try_iter().collect())
 }
@@ -69,12 +81,11 @@ fn the_others_go_on_with_right_results_whenever_one_is_killed() {
 }
 
 #[test]
-fn a_process_that_was_killed_can_be_started_again_and_joins() {
+fn a_process_that_is_dead_or_stands_still_can_be_started_again_and_joins() {
     let folder = tempfile::tempdir().expect("a folder");
     let image = processes::image("survive", "restart", folder.path());
-    for (victim, after) in (0..2 * CPUS).zip(moments(u64::MAX)) {
-        let victim = victim % CPUS;
-        let (outcome, lines) = run_and_kill(&image, victim, after);
+    let check = |victim, signal, after, words: &[&str]| {
+        let (outcome, lines) = run_and_signal(&image, signal, victim, after, words);
         let said = format!("CPU {victim} after {after:?}:\n{}", lines.join("\n"));
         assert!(!outcome.timed_out, "somebody hangs: {said}");
         assert_eq!(
@@ -88,5 +99,18 @@ fn a_process_that_was_killed_can_be_started_again_and_joins() {
             "{words}: {said}"
         );
         assert_eq!(processes::of(&image), []);
+    };
+    let mut moments = moments(u64::MAX);
+    for victim in (0..2 * CPUS).map(|round| round % CPUS) {
+        check(victim, "KILL", moments.next().expect("a moment"), &[]);
+    }
+    // What only stands still is killed when it is to be started again.
+    for victim in 0..2 {
+        check(
+            victim,
+            "STOP",
+            moments.next().expect("a moment"),
+            &["limit=3"],
+        );
     }
 }

@@ -24,10 +24,11 @@ const ALL: [&str; 8] = [
     "is poisoned",
 ];
 
-const LAST: [&str; 3] = [
+const LAST: [&str; 4] = [
     ": address 0x10",
     "riscv64.1 has failed: it is offline from now on",
     "the others go on without riscv64.1",
+    "riscv64.1 is back",
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fat_image::machine::LINUX_ENTRY;
 use fatcc::error::render;
 use fatcc::machine::{Config, End, Machine, Platform};
-use testsuite::processes::{kill, of as processes};
+use testsuite::processes::{of as processes, signal};
 use testsuite::workspace;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ fn none_is_left_behind() {
 
     for (emulated, cpu) in [(false, "x86_64"), (true, "riscv64")] {
         let sleeping = Sleeping::start(&image);
-        kill(&sleeping.process(emulated));
+        signal(&sleeping.process(emulated), "KILL");
         let start = Instant::now();
         let outcome = sleeping.machine.wait(Some(LIMIT));
         assert!(!outcome.timed_out && start.elapsed() < LIMIT / 2);

@@ -145,6 +145,14 @@ pub(crate) fn doorbell_ring(cpu: Cpu) {
     }
 }
 
+pub(crate) fn restart(cpu: Cpu) -> bool {
+    if linux::active() {
+        linux::restart(cpu)
+    } else {
+        isa::restart(cpu)
+    }
+}
+
 pub(crate) fn line_open(line: u32) -> bool {
     !linux::active() && isa::line_open(line)
 }

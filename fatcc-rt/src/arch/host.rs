@@ -205,6 +205,11 @@ pub(crate) fn doorbell_ring(cpu: Cpu) {
     }
 }
 
+/// A thread is not started twice.
+pub(crate) fn restart(_cpu: Cpu) -> bool {
+    false
+}
+
 pub(crate) fn line_open(_line: u32) -> bool {
     false
 }

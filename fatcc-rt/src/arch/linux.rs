@@ -20,7 +20,7 @@ use super::isa::{self, numbers};
 use crate::cpu::{self, Cpu};
 use crate::image::Image;
 use crate::sync::CacheAligned;
-use crate::{doorbell, stacks};
+use crate::{doorbell, health, stacks};
 
 /// Whether the CPUs are processes. All are, or none is.
 static PROCESSES: AtomicBool = AtomicBool::new(false);
@@ -97,12 +97,16 @@ pub(super) unsafe extern "C" fn fat_linux_map(arguments: *const usize) -> usize 
         stack += STACK_SIZE;
     }
     PROCESSES.store(true, Release);
-    if isa::enter_linux(isa, ordinal).is_none() {
+    let Some(cpu) = isa::enter_linux(isa, ordinal) else {
         refuse(b"no CPU was foreseen for this process\n");
-    }
+    };
     handle_faults(ordinal);
     count_cores();
-    stacks::boot(isa::ROOM, ordinal)
+    if cpu.is_joining() {
+        stacks::fault(isa::ROOM, ordinal)
+    } else {
+        stacks::boot(isa::ROOM, ordinal)
+    }
 }
 
 /// Has the kernel call the handler of exceptions.
@@ -342,6 +346,13 @@ pub(super) fn doorbell_start() -> bool {
     let cpu = Cpu::current();
     let id = 1 + cpu.index() as u32;
     cpu.record().doorbell_id.store(id, Release);
+    true
+}
+
+/// Has the runner start another process for `cpu`.
+pub(super) fn restart(cpu: Cpu) -> bool {
+    let wanted = &health::processes().wanted[health::number(cpu)];
+    wanted.fetch_add(1, Release);
     true
 }
 

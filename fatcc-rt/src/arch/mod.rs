@@ -24,6 +24,7 @@
 //! | `start_others()` | starts the further CPUs of this instruction set; called by its first one when there is a heap |
 //! | `doorbell_start()`, `doorbell_join()` | starts the machine's doorbell; makes it interrupt this CPU |
 //! | `doorbell_ring(cpu)` | interrupts another CPU |
+//! | `restart(cpu)` | has another CPU enter `boot::start` again, whatever it does; false if it cannot be reached |
 //! | `line_open(n)`, `line_complete(n)` | external interrupt lines, of the first CPU |
 //! | `virtio_mmio()` | virtio-mmio slots of the board |
 //! | `frame_pointer()`, `caller(frame)` | for backtraces |

@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fat_image::machine::SHARED_START;
+use fat_image::machine::{DOORBELL_VECTORS, SHARED_START};
 
 use super::process::Program;
 use super::{Config, Forward, Machine, doorbell, qmp};
@@ -21,8 +21,6 @@ use crate::isa::Isa;
 /// Bytes of private memory of each CPU: what q35 can have below the shared memory, and virt, whose memory starts at
 /// 2 GiB, must have to reach it.
 const PRIVATE: u64 = SHARED_START - (2 << 30);
-/// Interrupt vectors of each doorbell: one for each CPU that a machine can have.
-const VECTORS: usize = fat_image::machine::CPUS;
 /// How long an emulator may take to be ready, and to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -60,7 +58,7 @@ pub(super) fn start(
         netdev: config.netdev.clone(),
         cpus: 1,
     };
-    let server = doorbell::Server::new(VECTORS).map_err(system("make the doorbells"))?;
+    let server = doorbell::Server::new(DOORBELL_VECTORS).map_err(system("make the doorbells"))?;
     let doorbells = Arc::new(Mutex::new(server));
     let mut monitors = Vec::new();
     for (cpu, isa) in config.isas.iter().enumerate() {
@@ -166,7 +164,7 @@ fn arguments(isa: &Isa, setup: &Setup, shared: u64, descriptors: &[OwnedFd]) -> 
          -numa node,nodeid=0,memdev=private -numa node,nodeid=1,memdev=shared \
          -chardev socket,id=monitor,fd={monitor} -mon chardev=monitor,mode=control \
          -chardev socket,id=console,fd={console} -serial chardev:console \
-         -chardev socket,id=doorbell,fd={doorbell} -device ivshmem-doorbell,chardev=doorbell,vectors={VECTORS}",
+         -chardev socket,id=doorbell,fd={doorbell} -device ivshmem-doorbell,chardev=doorbell,vectors={DOORBELL_VECTORS}",
         (setup.private + shared) >> 20,
         setup.private,
     )

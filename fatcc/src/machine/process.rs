@@ -10,6 +10,7 @@ use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, pidfd_open, pidfd_send_signal,
@@ -43,10 +44,11 @@ pub(super) struct Program {
     pub(super) descriptors: Vec<OwnedFd>,
 }
 
-/// Starts a program. Its descriptors are closed here when it is running. `on_end` is called from another thread when it
-/// has ended.
+/// Starts a program. Its descriptors are closed here when it is running. It is killed if `unwanted`, which is asked from time
+/// to time, becomes true. `on_end` is called from another thread when it has ended.
 pub(super) fn start(
     program: Program,
+    unwanted: Option<impl Fn() -> bool + Send + 'static>,
     on_end: impl FnOnce(ExitStatus) + Send + 'static,
 ) -> io::Result<Started> {
     let Program {
@@ -84,16 +86,24 @@ pub(super) fn start(
         };
         let handle =
             pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).map_err(io::Error::from);
-        match (handle, child.stderr.take()) {
-            (Ok(handle), Some(stderr)) => drop(sender.send(Ok((Process { handle }, stderr)))),
-            (handle, _) => {
+        let handles = handle.and_then(|handle| Ok((handle.try_clone()?, handle)));
+        let own = match (handles, child.stderr.take()) {
+            (Ok((own, handle)), Some(stderr)) => {
+                let _ = sender.send(Ok((Process { handle }, stderr)));
+                Process { handle: own }
+            }
+            (handles, _) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                let error = handle
+                let error = handles
                     .err()
                     .unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
                 return drop(sender.send(Err(error)));
             }
+        };
+        if let Some(unwanted) = unwanted {
+            while !own.ends_soon() && !unwanted() {}
+            own.kill();
         }
         // Only a process that is no child of ours cannot be waited for; a lost one counts as killed.
         let status = child
@@ -139,7 +149,20 @@ fn inherit(numbers: &[RawFd], owner: Pid) -> io::Result<()> {
     }
 }
 
+/// How often is asked whether a process is unwanted.
+const LOOK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
 impl Process {
+    /// Waits for its end for a while; whether it has ended.
+    fn ends_soon(&self) -> bool {
+        let mut ended = [PollFd::new(&self.handle, PollFlags::IN)];
+        // A wait that a signal cuts short is one of another length.
+        poll(&mut ended, Some(&LOOK)) == Ok(1)
+    }
+
     /// Ends it at once, if it has not ended yet.
     pub(super) fn kill(&self) {
         // It fails only for a process that has ended.

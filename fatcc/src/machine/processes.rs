@@ -18,11 +18,14 @@ use super::state::State;
 use super::user::Group;
 use super::{Core, End, Source, lock};
 
-/// One process's word in the shared memory.
+/// What the CPUs and the runner tell each other of one process.
+#[derive(Clone)]
 pub(super) struct Fate {
     pub(super) group: Arc<Group>,
     /// The CPU's place among those of its ISA.
     pub(super) ordinal: u32,
+    /// How many processes were this CPU before; wraps.
+    pub(super) before: u8,
 }
 
 impl Fate {
@@ -30,22 +33,26 @@ impl Fate {
     pub(super) fn others_go_on(&self, end: End) -> bool {
         let watched = || self.read(offset_of!(Processes, watched));
         let died = matches!(end, End::Died { .. });
-        died && watched().is_some_and(|watched| watched != 0) && self.write(Processes::DIED)
+        died && watched().is_some_and(|watched| watched != 0) && self.note_death()
+    }
+
+    /// Whether the CPUs want another process in its place.
+    pub(super) fn is_unwanted(&self) -> bool {
+        self.read(offset_of!(Processes, wanted) + self.number())
+            .is_some_and(|wanted| wanted != self.before)
     }
 
     /// The program of the process that the CPUs want in its place, if they do.
-    pub(super) fn again(&self) -> Option<io::Result<Program>> {
-        let wanted = self.read(self.state()) == Some(Processes::WANTED);
-        wanted.then(|| {
-            self.write(Processes::RUNS);
+    fn again(&mut self) -> Option<io::Result<Program>> {
+        self.is_unwanted().then(|| {
+            self.before = self.before.wrapping_add(1);
             let (program, _) = self.group.program(self.ordinal)?;
             Ok(program)
         })
     }
 
-    fn state(&self) -> usize {
-        let number = Processes::number(self.group.number, self.ordinal as usize);
-        offset_of!(Processes, states) + number
+    fn number(&self) -> usize {
+        Processes::number(self.group.number, self.ordinal as usize)
     }
 
     fn read(&self, offset: usize) -> Option<u8> {
@@ -54,8 +61,9 @@ impl Fate {
         (read == Ok(1)).then_some(byte[0])
     }
 
-    fn write(&self, state: u8) -> bool {
-        rustix::io::pwrite(&self.group.memory, &[state], at(self.state())) == Ok(1)
+    fn note_death(&self) -> bool {
+        let offset = at(offset_of!(Processes, died) + self.number());
+        rustix::io::pwrite(&self.group.memory, &[self.before.wrapping_add(1)], offset) == Ok(1)
     }
 }
 
@@ -74,7 +82,7 @@ impl Core {
     ) {
         let killed = self.killed.load(Ordering::SeqCst) && status.code().is_none();
         let how = if killed { End::Killed } else { end(status) };
-        let Some(fate) = fate else {
+        let Some(mut fate) = fate else {
             self.shared.end(cpu, how, || false);
             return;
         };
@@ -105,8 +113,10 @@ impl Core {
     ) {
         self.shared.state().running += 1;
         let core = self.clone();
+        let unwanted = fate.clone();
+        let unwanted = move || unwanted.is_unwanted();
         let on_end = move |status| core.attend(cpu, status, end, Some(fate));
-        match program.and_then(|program| process::start(program, on_end)) {
+        match program.and_then(|program| process::start(program, Some(unwanted), on_end)) {
             Ok(started) => {
                 let mut processes = lock(&self.processes);
                 if self.killed.load(Ordering::SeqCst) {

@@ -107,7 +107,11 @@ impl Group {
             let (program, packages) =
                 program.map_err(system("share the memory and the console"))?;
             let group = self.clone();
-            let fate = Some(Fate { group, ordinal });
+            let fate = Some(Fate {
+                group,
+                ordinal,
+                before: 0,
+            });
             let end = move |status| end(ordinal, status);
             machine.launch(at, program, packages, console.take(), end, fate)?;
         }

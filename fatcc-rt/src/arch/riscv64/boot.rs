@@ -2,15 +2,16 @@
 //!
 //! `.boot` is at a fixed address in private memory; the image's text is too far from it for a relative jump, so its
 //! address is a constant in memory. Machine mode keeps one job: the software interrupt that other CPUs' doorbells
-//! raise, which it hands on to supervisor mode. Everything else is delegated. All harts but the first wait for its order:
+//! raise, which it hands on to supervisor mode, unless the hart is to start anew. Everything else is delegated. All harts but the first wait for its order:
 //! to be a CPU as well, or to forward interrupts of devices that QEMU leads to them. Until [`riscv64_start`] has set the page
 //! tables, gates are not mapped and nothing may be called through a function pointer.
 //! Source: the RISC-V privileged specification; QEMU's hw/riscv/virt.c for the addresses.
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
+use core::ptr::null_mut;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::{AtomicU64, fence};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, fence};
 
 use fat_image::machine::CPUS;
 
@@ -37,6 +38,7 @@ _start:
     slli t2, t0, 5
     add t1, t1, t2
     csrw mscratch, t1
+    li a1, 0
     slli t3, t0, 2                  // the address of this hart's software interrupt
     li t2, {other_msip} - 4
     add t2, t2, t3
@@ -45,7 +47,7 @@ _start:
 1:  sd t2, 16(t1)
     bnez t0, .Lawait
 
-.Lsupervisor:                       // a CPU: to supervisor mode
+.Lsupervisor:                       // a CPU: to supervisor mode; a1 says whether again
     lla t0, .Lmachine_trap
     csrw mtvec, t0
     li t0, -1                       // all of memory, to everybody below machine mode
@@ -63,7 +65,7 @@ _start:
     csrs 0x30a, t0
     li t0, 8                        // machine software interrupts
     csrw mie, t0
-    li t0, 0x1800                   // mstatus.MPP = supervisor
+    li t0, 0x1802                   // mstatus.MPP = supervisor, with its interrupts off
     csrc mstatus, t0
     li t0, 0x0800
     csrs mstatus, t0
@@ -127,11 +129,26 @@ _start:
     bne t1, t2, .Lmachine_fault
     ld t1, 16(t0)
     sw zero, 0(t1)
+    fence
+    csrr t1, mhartid                // is this hart to start anew?
+    slli t1, t1, 3
+    ld t2, .Lanew_address
+    add t1, t1, t2
+    ld t1, 0(t1)
+    beqz t1, .Lmachine_doorbell
+    lw t2, 0(t1)
+    bnez t2, .Lmachine_anew
+.Lmachine_doorbell:
     csrsi mip, 2                    // supervisor software interrupt
     ld t1, 0(t0)
     ld t2, 8(t0)
     csrrw t0, mscratch, t0
     mret
+.Lmachine_anew:
+    amoswap.w.aq zero, zero, (t1)
+    csrw mscratch, t0
+    li a1, 1
+    j .Lsupervisor
 .Lmachine_fault:                    // say "M!" and end the run with status 102
     li t0, {uart}
     li t1, 'M'
@@ -151,6 +168,8 @@ _start:
     .quad {orders}
 .Lforwarded_address:
     .quad {forwarded}
+.Lanew_address:
+    .quad {anew}
     .size _start, . - _start
 
     .section .text.riscv64_enter,"ax",@progbits
@@ -163,6 +182,9 @@ riscv64_enter:
     li sp, {first_stack}
     li t0, {stack_step}
     mul t0, t0, a0
+    add sp, sp, t0
+    li t0, {to_fault_stack}
+    mul t0, t0, a1
     add sp, sp, t0
     li fp, 0
     li ra, 0
@@ -181,7 +203,9 @@ riscv64_enter:
     forwarded = sym plic::RISCV64_FORWARDED,
     uart = const super::UART,
     test = const super::TEST,
+    anew = sym RISCV64_ANEW,
     first_stack = const stacks::boot(ROOM, 0),
+    to_fault_stack = const stacks::fault(ROOM, 0) - stacks::boot(ROOM, 0),
     stack_step = const stacks::STEP,
     start = sym riscv64_start,
 );
@@ -213,7 +237,12 @@ static RISCV64_SATP: AtomicU64 = AtomicU64::new(0);
 /// Mode field of `satp` for Sv39.
 const SV39: u64 = 8 << 60;
 
-extern "C" fn riscv64_start(hart: usize) -> ! {
+/// By hart id: where is said whether it is to start anew, see `Record::starts_anew`.
+static RISCV64_ANEW: [AtomicPtr<AtomicU32>; CPUS + 1] =
+    [const { AtomicPtr::new(null_mut()) }; CPUS + 1];
+
+/// Of a hart in supervisor mode; `again` if it has come here before.
+extern "C" fn riscv64_start(hart: usize, again: bool) -> ! {
     let local = &RISCV64_LOCALS[hart];
     local.fault_stack.store(stacks::fault(ROOM, hart), Relaxed);
     // SAFETY: compiled code leaves the register alone.
@@ -229,15 +258,19 @@ extern "C" fn riscv64_start(hart: usize) -> ! {
         super::exit(101)
     };
     local.index.store(cpu.index(), Relaxed);
+    let anew = &raw const cpu.record().starts_anew;
+    RISCV64_ANEW[hart].store(anew.cast_mut(), Release);
     traps::start();
-    if hart == 0 {
+    // Of the whole board.
+    let first = hart == 0 && !again;
+    if first {
         RISCV64_SATP.store(page_tables(isa), Release);
     }
     let satp = RISCV64_SATP.load(Acquire);
     // SAFETY: the tables map what is used now at the same addresses.
     unsafe { asm!("sfence.vma", "csrw satp, {}", "sfence.vma", in(reg) satp) };
     local.gates_mapped.store(true, Release);
-    if hart == 0 {
+    if first {
         let harts = Cpu::all().filter(|cpu| cpu.isa_index() == isa).count();
         plic::start(harts);
     }

@@ -100,6 +100,15 @@ pub(crate) fn doorbell_ring(cpu: Cpu) {
     }
 }
 
+/// Machine mode, which cannot be kept out, looks at every interrupt whether it is this one.
+pub(crate) fn restart(cpu: Cpu) -> bool {
+    let same_board = cpu.isa_index() == Cpu::current().isa_index();
+    if same_board {
+        interrupt(cpu.ordinal());
+    }
+    same_board || crate::ivshmem::restart(cpu)
+}
+
 pub(crate) fn doorbell_start() -> bool {
     crate::ivshmem::start(&pci::Virt)
 }

@@ -30,6 +30,10 @@ impl Board for Virt {
         (software_interrupt(Cpu::current().ordinal()) as u64, 1)
     }
 
+    fn restart_message(&self) -> (u64, u32) {
+        self.message()
+    }
+
     fn window(&self) -> Option<u32> {
         Some(WINDOW)
     }

@@ -8,6 +8,8 @@ const BASE: usize = 0xfee0_0000;
 const ID: usize = 0x20;
 const TASK_PRIORITY: usize = 0x80;
 const END_OF_INTERRUPT: usize = 0xb0;
+/// The first of eight registers with a bit for each interrupt that is handled now.
+const IN_SERVICE: usize = 0x100;
 const SPURIOUS: usize = 0xf0;
 const TIMER: usize = 0x320;
 const COMMAND: usize = 0x300;
@@ -21,6 +23,8 @@ const DIVIDE: usize = 0x3e0;
 const ENABLE: u32 = 0x100;
 // Of `COMMAND`, chapter 11.6.
 const ASSERT: u32 = 1 << 14;
+/// As in an MSI's value.
+pub(super) const UNMASKABLE: u32 = 4 << 8;
 const INIT: u32 = 5 << 8;
 const START: u32 = 6 << 8;
 const PENDING: u32 = 1 << 12;
@@ -45,8 +49,12 @@ pub(super) fn silence_old_controllers() {
     port::write8(0xa1, 0xff);
 }
 
-/// Enables it, with a stopped timer.
+/// Enables it, with a stopped timer. A CPU that starts again may have been in the middle of interrupts.
 pub(super) fn start() {
+    let in_service = || (0..8).any(|number| read(IN_SERVICE + 0x10 * number) != 0);
+    while in_service() {
+        end_of_interrupt();
+    }
     write(TASK_PRIORITY, 0);
     write(LINT0, MASKED);
     write(LINT1, MASKED);
@@ -69,10 +77,19 @@ fn command(command: u32) {
 
 /// Interrupts the CPU whose local APIC has that id.
 pub(super) fn interrupt(id: u8, vector: u8) {
+    send(id, vector.into());
+}
+
+/// As [`interrupt`], even if its interrupts are off.
+pub(super) fn interrupt_unmaskably(id: u8) {
+    send(id, UNMASKABLE);
+}
+
+fn send(id: u8, what: u32) {
     // Between the two writes no handler may write either.
     let _no_interrupts = Section::enter();
     write(COMMAND_TO, u32::from(id) << 24);
-    command(ASSERT | u32::from(vector));
+    command(ASSERT | what);
 }
 
 /// Starts all other CPUs in the trampoline (chapter 8.4.4.1); one that runs already ignores the second start.

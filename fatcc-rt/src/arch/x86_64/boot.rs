@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 use fat_image::machine::{CPUS, X86_64_BOOT};
 
 use super::{ROOM, X86_64_LOCALS, apic, clock, traps};
+use crate::cpu::Cpu;
 use crate::image::Image;
 use crate::paging::{self, Plan, Table, Tables};
 use crate::{boot, stacks};
@@ -120,6 +121,8 @@ x86_64_enter:
     imulq ${stack_step}, %rdi, %rsp
     movabsq ${first_stack}, %rax
     addq %rax, %rsp
+    xorl %esi, %esi
+.Lx86_64_begin:
     xorl %ebp, %ebp
     call {start}
     ud2
@@ -128,6 +131,23 @@ x86_64_enter:
     hlt
     jmp .Lx86_64_park
     .size x86_64_enter, . - x86_64_enter
+
+    .globl x86_64_start_anew
+    .type x86_64_start_anew, @function
+x86_64_start_anew:                  // on the stack for faults, of which nothing is used any more
+    imulq ${stack_step}, %rdi, %rsp
+    movabsq ${first_fault_stack}, %rax
+    addq %rax, %rsp
+    movq %rsp, %rax
+    movl $1, %esi
+    pushq $0
+    pushq %rax
+    pushq $2                        // flags: all off
+    pushq $8
+    leaq .Lx86_64_begin(%rip), %rax
+    pushq %rax
+    iretq                           // which lets the next unmaskable interrupt in
+    .size x86_64_start_anew, . - x86_64_start_anew
     "#,
     boot = const X86_64_BOOT,
     trampoline = const TRAMPOLINE,
@@ -135,6 +155,7 @@ x86_64_enter:
     cpus = const CPUS,
     stack_step = const stacks::STEP,
     first_stack = const stacks::boot(ROOM, 0),
+    first_fault_stack = const stacks::fault(ROOM, 0),
     start = sym x86_64_start,
     options(att_syntax)
 );
@@ -154,7 +175,18 @@ unsafe impl Sync for Pool {}
 
 static X86_64_TABLES: Pool = Pool(UnsafeCell::new([Table::EMPTY; _]));
 
-extern "C" fn x86_64_start(ordinal: usize) -> ! {
+unsafe extern "C" {
+    fn x86_64_start_anew(ordinal: usize) -> !;
+}
+
+/// Has this CPU do what it did when it came, but for what is done once.
+pub(super) fn start_anew() -> ! {
+    // SAFETY: what the CPU was doing is given up, with all that is on its stacks.
+    unsafe { x86_64_start_anew(Cpu::current().ordinal()) }
+}
+
+/// Of the CPU that has come as number `ordinal`; `again` if it has done so before.
+extern "C" fn x86_64_start(ordinal: usize, again: bool) -> ! {
     const GS_BASE: u32 = 0xc000_0101;
     let local = &raw const X86_64_LOCALS[ordinal] as u64;
     // SAFETY: nobody uses the register but `cpu_index`.
@@ -170,22 +202,25 @@ extern "C" fn x86_64_start(ordinal: usize) -> ! {
     X86_64_LOCALS[ordinal]
         .index
         .store(cpu.index() as u32, Relaxed);
-    if ordinal == 0 {
+    // Of the whole board.
+    let first = ordinal == 0 && !again;
+    if first {
         X86_64_ROOT.store(page_tables(isa), Release);
+        traps::prepare_handlers();
     }
     // SAFETY: the tables map what is mapped now, at the same addresses.
     unsafe { asm!("mov cr3, {}", in(reg) X86_64_ROOT.load(Acquire)) };
     // SAFETY: the global bit of page tables, which they use.
     unsafe { asm!("mov {0}, cr4", "or {0}, 0x80", "mov cr4, {0}", out(reg) _) };
     traps::start(ordinal);
-    if ordinal == 0 {
+    if first {
         apic::silence_old_controllers();
     }
     apic::start();
     X86_64_LOCALS[ordinal]
         .apic
         .store(apic::id().into(), Relaxed);
-    if ordinal == 0 {
+    if first {
         clock::start();
     }
     boot::start()

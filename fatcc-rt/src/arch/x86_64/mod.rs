@@ -68,6 +68,16 @@ pub(crate) fn doorbell_ring(cpu: Cpu) {
     }
 }
 
+/// By an interrupt that is not maskable.
+pub(crate) fn restart(cpu: Cpu) -> bool {
+    let same_board = cpu.isa_index() == Cpu::current().isa_index();
+    if same_board {
+        let apic = X86_64_LOCALS[cpu.ordinal()].apic.load(Relaxed);
+        apic::interrupt_unmaskably(apic as u8);
+    }
+    same_board || crate::ivshmem::restart(cpu)
+}
+
 pub(crate) fn doorbell_start() -> bool {
     crate::ivshmem::start(&pci::Q35)
 }

@@ -31,6 +31,10 @@ impl Board for Q35 {
         )
     }
 
+    fn restart_message(&self) -> (u64, u32) {
+        (self.message().0, apic::UNMASKABLE)
+    }
+
     fn window(&self) -> Option<u32> {
         None
     }

@@ -5,14 +5,16 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
+use core::sync::atomic::Ordering::Acquire;
 
 use fat_image::machine::CPUS;
 
-use super::{ROOM, apic};
+use super::{ROOM, apic, boot};
 use crate::cpu::Cpu;
 use crate::panic::{Cause, Fault};
 use crate::{doorbell, heal, panic, stacks};
 
+const UNMASKABLE: u8 = 2;
 pub(super) const TIMER: u8 = 0x40;
 pub(super) const DOORBELL: u8 = 0x41;
 pub(super) const SPURIOUS: u8 = 0xff;
@@ -168,10 +170,7 @@ impl Pointer {
 /// `ordinal`.
 pub(super) fn start(ordinal: usize) {
     let descriptors = X86_64_DESCRIPTORS[ordinal].0.get();
-    if ordinal == 0 {
-        prepare_handlers();
-    }
-    // SAFETY: nobody else has these, and they are not in use yet.
+    // SAFETY: nobody else has these, and their own CPU does not use them now.
     let (gdt, task_state) = unsafe { (&mut (*descriptors).gdt, &mut (*descriptors).task_state) };
     let fault_stack = stacks::fault(ROOM, ordinal) as u64;
     let task = task_state.as_ptr().addr() as u64;
@@ -191,7 +190,8 @@ pub(super) fn start(ordinal: usize) {
     }
 }
 
-fn prepare_handlers() {
+/// Makes the handlers of all CPUs.
+pub(super) fn prepare_handlers() {
     let stubs = x86_64_trap_stubs() as u64;
     // SAFETY: only the first CPU comes here, before it starts the others, and the table is not in use yet.
     let idt = unsafe { &mut *X86_64_IDT.0.get() };
@@ -208,6 +208,9 @@ fn prepare_handlers() {
 /// With the CPU's interrupts off. It may change the frame.
 extern "C" fn x86_64_trap(frame: &mut Frame) {
     match frame.vector as u8 {
+        UNMASKABLE if Cpu::current().record().starts_anew.swap(0, Acquire) != 0 => {
+            boot::start_anew()
+        }
         vector if vector < 32 => {
             let cr2: u64;
             // SAFETY: reads a register.

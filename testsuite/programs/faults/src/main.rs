@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use fatcc_rt::call::{CallError, call_on};
 use fatcc_rt::cpu::{self, Cpu, State};
+use fatcc_rt::health::{self, NotRestarted};
 use fatcc_rt::sync::Mutex;
 use fatcc_rt::task::{self, JoinError};
-use fatcc_rt::{FatFn, heal, health, println};
+use fatcc_rt::{FatFn, heal, println};
 
 fatcc_rt::main!(main);
 
@@ -26,10 +27,10 @@ fn main(cpu: Cpu) {
 }
 
 async fn check_all() {
+    heal::set_strict(true);
     if cfg!(feature = "outside") {
         return others_go_on().await;
     }
-    heal::set_strict(true);
     for there in cpu::all() {
         for way in WAYS {
             in_a_task(there, way).await;
@@ -161,4 +162,17 @@ async fn others_go_on() {
     assert_eq!(call_on(last, || ()), Err(CallError::Offline(last)));
     assert_eq!(LOCKED.poisoned_by(), Some(last));
     println!("the others go on without {last}");
+    while let Err(error) = health::restart(last) {
+        assert_eq!(error, NotRestarted::NotOffline);
+        task::sleep(Duration::from_millis(1)).await;
+    }
+    while !last.is_online() {
+        task::sleep(Duration::from_millis(1)).await;
+    }
+    LOCKED.clear_poison();
+    for way in WAYS {
+        in_a_task(last, way).await;
+        in_a_call(last, way);
+    }
+    println!("{last} is back");
 }

@@ -15,21 +15,22 @@ use core::time::Duration;
 use fatcc_rt::call::call_on;
 use fatcc_rt::cpu::{self, Cpu, State};
 use fatcc_rt::health::{self, NotRestarted};
-use fatcc_rt::{println, task, time};
+use fatcc_rt::{boot, println, task, time};
 
 use random::Random;
 
 fatcc_rt::main!(main);
 
-/// The runner tells of a death; this is only for one that it would not tell of.
-const LIMIT: Duration = Duration::from_secs(30);
+/// The runner tells of a death; this is only for one that it would not tell of. Parameter `limit`, in seconds.
+const LIMIT: u64 = 30;
 /// After which nobody is expected to die any more.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What is done after the death.
 const MORE: u32 = 60;
 
 fn main(cpu: Cpu) {
-    health::watch(LIMIT);
+    let limit = boot::parameter("limit").map(|limit| limit.parse().expect("a number"));
+    health::watch(Duration::from_secs(limit.unwrap_or(LIMIT)));
     println!("CPU {} works", cpu.index());
     task::spawn(work_on(cpu));
 }
