@@ -301,6 +301,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) types: Vec<(DieOffset, TypeId)>,
     /// Whether it has types at all.
     pub(crate) has_types: bool,
+    /// Whether some of its types refer to other units, as far as they are known.
+    pub(crate) refers_outside: bool,
     /// `DW_AT_name`.
     pub(crate) name: &'a str,
     /// `DW_AT_comp_dir`.

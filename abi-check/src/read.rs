@@ -210,6 +210,7 @@ impl<'a> Reader<'a> {
     /// Takes over what was loaded of a unit.
     fn merge(&mut self, id: UnitId, loaded: Loaded<'a>) -> Result<(), Error> {
         let unit = &mut self.units[id.0 as usize];
+        unit.refers_outside |= !loaded.outside.is_empty();
         let mut new = self
             .types
             .add(id, unit.side, loaded.types, &loaded.scopes)?;

@@ -2,8 +2,8 @@
 //!
 //! Types are told apart by their hashes (`fingerprint`), in which records and enumerations that a type refers to count with
 //! their names only. C allows a name to mean different things in different units, of which headers know nothing. So when
-//! all is loaded, [`separate`] looks for names with several meanings, and gives every unit its own copy of what
-//! leads to one of them. Copies that mean the same after all (`alike`) become one again.
+//! all is loaded, [`separate`] looks for names with several meanings, and gives units to which they mean different things
+//! copies of what leads to one of them. Copies that mean the same after all (`alike`) become one again.
 //!
 //! Invariants: after [`separate`], everything that a type leads to is the same from all units that share it. Ids depend on
 //! the order of units only, not on that of threads.
@@ -132,7 +132,7 @@ fn push<'a>(types: &mut Vec<Type<'a>>, ty: Type<'a>) -> Result<TypeId, Error> {
 /// Side, scope and name: what a name means is looked for under it.
 type Key<'a> = (usize, ScopeId, &'a str);
 
-/// Gives every unit its own copy of the types that lead to a name with several meanings.
+/// Gives units to which names mean different things their own copies of the types that lead to such a name.
 pub(crate) fn separate<'a>(
     graph: &mut Graph<'a>,
     hashes: &[Hash],
@@ -143,18 +143,27 @@ pub(crate) fn separate<'a>(
         return Ok(());
     }
     let apart = leading_to(graph, &several);
-    let copies: Vec<Result<Vec<(usize, Type<'a>)>, Error>> = (0..graph.units.len() as u32)
+    let views = views(graph, &several);
+    let Copies { originals, uses } = needed_copies(graph, &apart, &views);
+    let of_units: Vec<&[Place]> = originals.chunk_by(|one, next| one.0 == next.0).collect();
+    let copies: Vec<Result<Vec<Option<Type<'a>>>, Error>> = of_units
         .into_par_iter()
-        .map(|unit| copies(graph, UnitId(unit), &apart, reader))
+        .map(|places| copies(graph, places, reader))
         .collect();
     let mut hashes = hashes.to_vec();
-    for (unit, copies) in copies.into_iter().enumerate() {
-        for (index, ty) in copies? {
-            let id = push(&mut graph.types, ty)?;
-            let shown = &mut graph.units[unit].types[index].1;
-            hashes.push(hashes[shown.0 as usize]);
-            *shown = id;
-        }
+    let mut ids = Vec::with_capacity(originals.len());
+    for (copy, (unit, index)) in copies_in_order(copies)?.into_iter().zip(originals) {
+        let shown = graph.unit(unit).types[index].1;
+        ids.push(match copy {
+            Some(ty) => {
+                hashes.push(hashes[shown.0 as usize]);
+                push(&mut graph.types, ty)?
+            }
+            None => shown,
+        });
+    }
+    for ((unit, index), copy) in uses {
+        graph.units[unit.0 as usize].types[index].1 = ids[copy];
     }
     keep_one(graph, &mut alike::classes(graph, &apart, hashes));
     Ok(())
@@ -260,37 +269,186 @@ fn leading_to<'a>(graph: &Graph<'a>, several: &FxHashSet<Key<'a>>) -> Vec<bool> 
     }
 }
 
-/// What a unit shares with others and must have of its own, with its index in the unit.
-fn copies<'a>(
-    graph: &Graph<'a>,
-    id: UnitId,
-    apart: &[bool],
-    reader: &(dyn Fn(UnitId) -> Result<UnitReader<'a>, Error> + Sync),
-) -> Result<Vec<(usize, Type<'a>)>, Error> {
-    let types = graph.unit(id).types.iter().enumerate();
-    let shared: Vec<_> = types
-        .filter(|(_, (offset, ty))| {
-            let shown = graph.ty(*ty);
-            apart[ty.0 as usize] && (shown.unit, shown.offset) != (id, *offset)
-        })
+/// What the names with several meanings mean to a unit.
+#[derive(PartialEq, Eq, Hash)]
+enum View {
+    /// What types of these ids mean, of which no two have one name. What is only declared is looked for from the object.
+    Same(usize, Vec<TypeId>),
+    /// What it means to no other unit.
+    Own(UnitId),
+}
+
+/// The view of each unit, as a number; those of equal views have equal numbers. A type that units of one view share means the
+/// same in all of them, for so does every name that it leads to.
+fn views<'a>(graph: &Graph<'a>, several: &FxHashSet<Key<'a>>) -> Vec<u32> {
+    let keys: Vec<Option<Key<'a>>> = (0..graph.types.len() as u32)
+        .into_par_iter()
+        .map(|index| key(graph, TypeId(index)).filter(|key| several.contains(key)))
         .collect();
-    let mut result = Vec::new();
-    if shared.is_empty() {
-        return Ok(result);
-    }
-    let reader = reader(id)?;
-    for (index, (offset, ty)) in shared {
-        let shown = graph.ty(*ty);
-        if let Some(read) = types::read(&reader, *offset)? {
-            let copy = Type {
-                unit: id,
-                scope: shown.scope,
-                given: shown.given,
-                level: shown.level,
-                ..read
-            };
-            result.push((index, copy));
+    let units = (0..graph.units.len() as u32).into_par_iter().map(UnitId);
+    let views: Vec<View> = units.map(|unit| view(graph, unit, &keys)).collect();
+    let mut numbers = FxHashMap::default();
+    let number = |view| {
+        let next = numbers.len() as u32;
+        *numbers.entry(view).or_insert(next)
+    };
+    views.into_iter().map(number).collect()
+}
+
+fn view(graph: &Graph<'_>, id: UnitId, keys: &[Option<Key<'_>>]) -> View {
+    let unit = graph.unit(id);
+    let mut seen = FxHashMap::default();
+    for (_, ty) in &unit.types {
+        let Some(key) = keys[ty.0 as usize] else {
+            continue;
+        };
+        if *seen.entry(key).or_insert(*ty) != *ty {
+            return View::Own(id);
         }
     }
-    Ok(result)
+    if unit.refers_outside {
+        return View::Own(id);
+    }
+    let mut types: Vec<TypeId> = seen.into_values().collect();
+    types.sort_unstable();
+    View::Same(unit.object, types)
+}
+
+/// A type of a unit, by its index there.
+type Place = (UnitId, usize);
+
+/// Which types must be there more than once.
+#[derive(Default)]
+struct Copies {
+    /// Where a copy can be read, those of a unit together.
+    originals: Vec<Place>,
+    /// What is the copy with that number from then on.
+    uses: Vec<(Place, usize)>,
+}
+
+/// A copy for each view of what is apart, but for the view that the type was read in.
+fn needed_copies(graph: &Graph<'_>, apart: &[bool], views: &[u32]) -> Copies {
+    let mut result = Copies::default();
+    let mut units: Vec<UnitId> = (0..graph.units.len() as u32).map(UnitId).collect();
+    units.sort_by_key(|unit| views[unit.0 as usize]);
+    let mut copied: FxHashMap<TypeId, usize> = FxHashMap::default();
+    for of_view in units.chunk_by(|one, next| views[one.0 as usize] == views[next.0 as usize]) {
+        copied.clear();
+        for unit in of_view {
+            for (index, (_, id)) in graph.unit(*unit).types.iter().enumerate() {
+                let is_here = |from: UnitId| views[from.0 as usize] == views[unit.0 as usize];
+                if !apart[id.0 as usize] || is_here(graph.ty(*id).unit) {
+                    continue;
+                }
+                let copy = *copied.entry(*id).or_insert_with(|| {
+                    result.originals.push((*unit, index));
+                    result.originals.len() - 1
+                });
+                result.uses.push(((*unit, index), copy));
+            }
+        }
+    }
+    result
+}
+
+/// What one unit has at these places, read as its own.
+fn copies<'a>(
+    graph: &Graph<'a>,
+    places: &[Place],
+    reader: &(dyn Fn(UnitId) -> Result<UnitReader<'a>, Error> + Sync),
+) -> Result<Vec<Option<Type<'a>>>, Error> {
+    let Some((unit, _)) = places.first().copied() else {
+        return Ok(Vec::new());
+    };
+    let reader = reader(unit)?;
+    let copy = |(_, index): &Place| {
+        let (offset, id) = graph.unit(unit).types[*index];
+        let shown = graph.ty(id);
+        let read = types::read(&reader, offset)?;
+        Ok(read.map(|read| Type {
+            unit,
+            scope: shown.scope,
+            given: shown.given,
+            level: shown.level,
+            ..read
+        }))
+    };
+    places.iter().map(copy).collect()
+}
+
+fn copies_in_order<T>(copies: Vec<Result<Vec<T>, Error>>) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
+    for of_unit in copies {
+        all.extend(of_unit?);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Declared, Shape, Unit};
+
+    fn ty(unit: u32, name: Option<&'static str>, shape: Shape<'static>) -> Type<'static> {
+        Type {
+            unit: UnitId(unit),
+            offset: DieOffset::default(),
+            name,
+            given: None,
+            scope: ScopeId(0),
+            size: None,
+            alignment: None,
+            declared: Declared::default(),
+            level: Level::Full,
+            shape,
+        }
+    }
+
+    fn unit(types: &[u32]) -> Unit<'static> {
+        let at = |(index, id): (usize, &u32)| (DieOffset(index as u32), TypeId(*id));
+        Unit {
+            types: types.iter().enumerate().map(at).collect(),
+            ..Unit::default()
+        }
+    }
+
+    #[test]
+    fn units_to_which_names_mean_the_same_have_one_copy() {
+        let state = |unit| {
+            let shape = Shape::Enumeration {
+                underlying: None,
+                enumerators: Vec::new(),
+                declaration: false,
+            };
+            ty(unit, Some("state"), shape)
+        };
+        let pointer = ty(0, None, Shape::Pointer { target: None });
+        let mut graph = Graph {
+            types: vec![state(0), state(1), pointer],
+            scopes: vec![Scope {
+                parent: ScopeId(0),
+                name: "",
+            }],
+            units: vec![
+                unit(&[0, 2]),
+                unit(&[1, 2]),
+                unit(&[0, 2]),
+                unit(&[1, 2]),
+                unit(&[1, 0, 2]),
+                unit(&[]),
+            ],
+            ..Graph::default()
+        };
+        let several = [(0, ScopeId(0), "state")].into_iter().collect();
+        let views = |graph: &Graph<'_>| super::views(graph, &several);
+        assert_eq!(views(&graph), [0, 1, 0, 1, 2, 3]);
+        let Copies { originals, uses } =
+            needed_copies(&graph, &[false, false, true], &views(&graph));
+        let place = |unit, index| (UnitId(unit), index);
+        assert_eq!(originals, [place(1, 1), place(4, 2)]);
+        let copies = [(place(1, 1), 0), (place(3, 1), 0), (place(4, 2), 1)];
+        assert_eq!(uses, copies);
+        graph.units[3].refers_outside = true;
+        assert_eq!(views(&graph), [0, 1, 0, 2, 3, 4]);
+    }
 }
