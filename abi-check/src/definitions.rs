@@ -1,7 +1,6 @@
 //! Where records and enumerations are defined, by name, in all units of all sides.
 //!
-//! Made when the first type is met that is needed and only declared. It holds no text: who asks with a name gets what has
-//! the same hash.
+//! Made when a type is needed that is only declared. It holds no text: who asks with a name gets what has the same hash.
 //!
 //! Invariant: definitions of one name are in the order of sides, units and offsets.
 
@@ -23,22 +22,30 @@ use crate::unit::UnitReader;
 #[derive(Debug)]
 pub(crate) struct Definitions(Vec<(Hash, UnitId, DieOffset)>);
 
+/// Definitions of one unit.
+pub(crate) type OfUnit = Vec<(Hash, DieOffset)>;
+
 impl Definitions {
-    /// Finds them.
-    pub(crate) fn of(sources: &[Source<'_>]) -> Result<Definitions, Error> {
-        let found: Vec<Result<Vec<_>, Error>> = sources
+    /// Finds them, except in units of which they are known.
+    pub(crate) fn of(
+        sources: &[Source<'_>],
+        known: Vec<Option<OfUnit>>,
+    ) -> Result<Definitions, Error> {
+        let found: Vec<Result<OfUnit, Error>> = sources
             .par_iter()
+            .zip(known)
             .with_max_len(1)
-            .enumerate()
-            .map(|(unit, source)| {
-                let (reader, _) = source.open()?;
-                let index = Index::read(&reader, false)?;
-                in_unit(&reader, &index, UnitId(unit as u32))
+            .map(|(source, known)| match known {
+                Some(known) => Ok(known),
+                None => {
+                    let (reader, _) = source.open()?;
+                    in_unit(&reader, &Index::read(&reader, false)?)
+                }
             })
             .collect();
         let mut all = Vec::new();
-        for found in found {
-            all.extend(found?);
+        for (unit, found) in (0..).map(UnitId).zip(found) {
+            all.extend(found?.into_iter().map(|(name, at)| (name, unit, at)));
         }
         all.par_sort_unstable();
         Ok(Definitions(all))
@@ -82,11 +89,8 @@ impl Definitions {
     }
 }
 
-fn in_unit<'a>(
-    reader: &UnitReader<'a>,
-    index: &Index<'a>,
-    unit: UnitId,
-) -> Result<Vec<(Hash, UnitId, DieOffset)>, Error> {
+/// Those of a unit.
+pub(crate) fn in_unit<'a>(reader: &UnitReader<'a>, index: &Index<'a>) -> Result<OfUnit, Error> {
     let mut result = Vec::new();
     let mut given = None;
     let mut scopes: FxHashMap<LocalScope, Hash> = FxHashMap::default();
@@ -120,7 +124,7 @@ fn in_unit<'a>(
                 hash
             }
         };
-        result.push((qualified(scope, name), unit, offset));
+        result.push((qualified(scope, name), offset));
     }
     Ok(result)
 }

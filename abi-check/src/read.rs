@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 
 use crate::across;
 use crate::candidates;
-use crate::definitions::Definitions;
+use crate::definitions::{self, Definitions, OfUnit};
 use crate::error::Error;
 use crate::hash::Hash;
 use crate::headers::Header;
@@ -117,7 +117,13 @@ impl<'a> Source<'a> {
 }
 
 /// What the first round finds in a unit.
-type First<'a> = (Unit<'a>, Vec<Static<'a>>, Loaded<'a>);
+struct First<'a> {
+    unit: Unit<'a>,
+    statics: Vec<Static<'a>>,
+    loaded: Loaded<'a>,
+    /// What it defines, if that was asked for.
+    definitions: Option<OfUnit>,
+}
 
 /// All units, while rounds go on.
 struct Reader<'a> {
@@ -130,6 +136,8 @@ struct Reader<'a> {
     outside: Vec<(UnitId, Request)>,
     /// Needed definitions, and the unit that needs each.
     declared: Vec<(UnitId, Hash)>,
+    /// What units define, by unit, as far as that was found on the way.
+    definitions: Vec<Option<OfUnit>>,
 }
 
 impl<'a> Reader<'a> {
@@ -153,6 +161,7 @@ impl<'a> Reader<'a> {
             types: Types::new(objects.len()),
             outside: Vec::new(),
             declared: Vec::new(),
+            definitions: Vec::new(),
         }
     }
 
@@ -164,18 +173,22 @@ impl<'a> Reader<'a> {
         let bytes = |sources: &[Source<'_>]| sources.iter().map(|source| source.size().1).sum();
         let (mut done, total) = (0, bytes(&self.sources));
         for batch in batches(&self.sources, Source::size) {
+            // Whoever needs a definition will look for it in all units, which then need not be passed over again.
+            let define = !self.declared.is_empty();
             let found: Vec<Result<First<'a>, Error>> = self.sources[batch.clone()]
                 .par_iter()
                 .with_max_len(1)
-                .map(|source| first(source, wanted, &self.types))
+                .map(|source| first(source, wanted, &self.types, define))
                 .collect();
             for found in found {
-                let (unit, statics, loaded) = found?;
+                let found = found?;
                 let id = UnitId(self.units.len() as u32);
-                let own = statics.into_iter().map(|var| Static { unit: id, ..var });
+                let statics = found.statics.into_iter();
+                let own = statics.map(|var| Static { unit: id, ..var });
                 self.statics.extend(own);
-                self.units.push(unit);
-                self.merge(id, loaded)?;
+                self.units.push(found.unit);
+                self.definitions.push(found.definitions);
+                self.merge(id, found.loaded)?;
             }
             done += bytes(&self.sources[batch]);
             if let Some(progress) = progress {
@@ -242,7 +255,8 @@ impl<'a> Reader<'a> {
             }
             let declared = std::mem::take(&mut self.declared);
             if definitions.is_none() && !declared.is_empty() {
-                definitions = Some(Definitions::of(&self.sources)?);
+                let known = std::mem::take(&mut self.definitions);
+                definitions = Some(Definitions::of(&self.sources, known)?);
             }
             if let Some(definitions) = &definitions {
                 for (from, name) in declared {
@@ -299,11 +313,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The first round, for one unit.
+/// The first round, for one unit; with what it defines, if that is to be found too.
 fn first<'a>(
     source: &Source<'a>,
     wanted: &Wanted<'_>,
     types: &Types<'a>,
+    define: bool,
 ) -> Result<First<'a>, Error> {
     let (reader, mut unit) = source.open()?;
     let index = Index::read(&reader, !matches!(wanted, Wanted::AllTypes))?;
@@ -352,7 +367,16 @@ fn first<'a>(
         Wanted::AllTypes => loader.load(all_types(&index))?,
         Wanted::AllStatics => Loaded::default(),
     };
-    Ok((unit, statics, loaded))
+    let definitions = match wanted {
+        Wanted::Selected(_) if define => Some(definitions::in_unit(&reader, &index)?),
+        _ => None,
+    };
+    Ok(First {
+        unit,
+        statics,
+        loaded,
+        definitions,
+    })
 }
 
 /// Types that were asked for and are the same in several units start one comparison.
