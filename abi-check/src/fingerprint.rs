@@ -21,7 +21,7 @@ use crate::form::{self, Value};
 use crate::hash::{Hash, Hasher};
 use crate::index::{Index, Reference};
 use crate::load::{Loader, qualified};
-use crate::model::{DieOffset, Level, Type};
+use crate::model::{DieOffset, Level, Type, Unit};
 use crate::shape::{is_type, stands_for_parameter};
 use crate::unit::UnitReader;
 
@@ -341,6 +341,17 @@ fn is_part(abbreviation: &Abbreviation, kind: Kind) -> bool {
     }
 }
 
+/// What scalars of a unit depend on beyond their entries.
+fn machine(reader: &UnitReader<'_>, unit: &Unit<'_>) -> Hash {
+    let elf = reader.elf;
+    let mut hasher = Hasher::new(6);
+    hasher.number(elf.machine.e_machine.into());
+    hasher.number((elf.endian == gimli::RunTimeEndian::Big).into());
+    hasher.number(unit.address_size.into());
+    hasher.number(elf.machine.has_own_long_double(unit.producer).into());
+    hasher.finish()
+}
+
 impl Loader<'_, '_> {
     /// The hash of a type that was met in this round.
     pub(crate) fn hash_of(&mut self, slot: usize) -> Result<Hash, Error> {
@@ -365,7 +376,10 @@ impl Loader<'_, '_> {
         hasher.hash(scope);
         hasher.name(given);
         if is_scalar {
-            self.machine(&mut hasher);
+            let machine = *self
+                .machine
+                .get_or_insert_with(|| machine(self.reader, self.unit));
+            hasher.hash(machine);
         }
         let own = hasher;
         let mut leads_outside = false;
@@ -387,15 +401,6 @@ impl Loader<'_, '_> {
         hasher.number(self.unit.object as u64);
         hasher.number(offset.0.into());
         hasher.finish()
-    }
-
-    /// What scalars depend on beyond their entries.
-    fn machine(&self, hasher: &mut Hasher) {
-        let elf = self.reader.elf;
-        hasher.number(elf.machine.e_machine.into());
-        hasher.number((elf.endian == gimli::RunTimeEndian::Big).into());
-        hasher.number(self.unit.address_size.into());
-        hasher.number(elf.machine.has_own_long_double(self.unit.producer).into());
     }
 
     /// Adds what a reference leads to, and says whether that is in another unit or leads there without a name.

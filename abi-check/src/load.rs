@@ -82,6 +82,8 @@ pub(crate) struct Loader<'r, 'a> {
     slots: Vec<u32>,
     todo: Vec<u32>,
     scopes: FxHashMap<LocalScope, (ScopeId, Hash)>,
+    /// What scalars depend on beyond their entries, once that was asked for.
+    pub(crate) machine: Option<Hash>,
     typedefs: Option<FxHashMap<DieOffset, &'a str>>,
     out: Loaded<'a>,
 }
@@ -104,6 +106,7 @@ impl<'r, 'a> Loader<'r, 'a> {
             slots: Vec::new(),
             todo: Vec::new(),
             scopes: FxHashMap::default(),
+            machine: None,
             typedefs: None,
             out: Loaded::default(),
         }
