@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod foreign;
 mod placed;
 
 use alloc::boxed::Box;
@@ -12,13 +13,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use fatcc_rt::cpu::Cpu;
 use fatcc_rt::sync::Mutex;
-use fatcc_rt::{FatFn, heal, println, task, time};
+use fatcc_rt::{FatFn, println, task, time};
 
 fatcc_rt::main!(main);
 
@@ -36,7 +36,7 @@ async fn checks() {
     timers().await;
     errands().await;
     functions().await;
-    foreign_code().await;
+    foreign::check().await;
     placed::check().await;
     println!("all checks passed on {} CPUs", Cpu::all().count());
 }
@@ -200,31 +200,4 @@ async fn functions() {
         assert_eq!(answers.await, Ok((true, 43, 8)));
     }
     println!("functions: equal and called");
-}
-
-/// A raw address of another ISA's code, whose address is taken as a function pointer too or not.
-async fn foreign_code() {
-    const CALLS: u64 = 10;
-    let mut expected = 0;
-    for here in Cpu::all() {
-        task::switch_to(here).await;
-        let foreign = Cpu::all().find(|cpu| cpu.isa_index() != here.isa_index());
-        let isa = foreign.expect("another ISA").isa_index();
-        let code = FatFn::<fn(u64) -> u64>::new(triple).elements()[isa];
-        for number in 0..CALLS {
-            assert_eq!(call_raw(code as usize, number), 3 * number);
-        }
-        expected += CALLS;
-    }
-    let counted = heal::jumps().find(|(function, _)| function.offset == 0);
-    let (function, times) = counted.expect("a function that was jumped to");
-    assert_eq!(times, expected, "{function}");
-    println!("foreign code: {times} jumps to {}", function.name);
-}
-
-#[inline(never)]
-fn call_raw(code: usize, number: u64) -> u64 {
-    // SAFETY: none: it is another ISA's code, and the runtime finds the function.
-    let function: fn(u64) -> u64 = unsafe { core::mem::transmute(black_box(code)) };
-    function(number)
 }
