@@ -1,14 +1,14 @@
 //! Abbreviations: how the entries of a unit are encoded, with what is the same for all entries of a kind worked out once.
 //!
-//! Most entries are passed over. For that, each abbreviation has its [`Step`]s: runs of attributes of known size as one
-//! number, between attributes that say their size themselves.
+//! Most entries are passed over, and of most others a few attributes are hashed. For both, each abbreviation has its
+//! [`Step`]s: runs of attributes of known size as one number, between attributes that are read or say their size themselves.
 //!
 //! Invariant: what passes over an entry ends where reading all its attributes ends.
 
 use gimli::{DwAt, DwForm, DwTag, constants as dw};
 use rustc_hash::FxHashMap;
 
-use crate::attributes::is_read;
+use crate::attributes::{is_read, tells_apart};
 use crate::cursor::Cursor;
 use crate::form::{self, Encoding};
 use crate::shape::is_type;
@@ -26,11 +26,47 @@ pub(crate) struct Spec {
     pub(crate) is_read: bool,
 }
 
-/// Bytes to pass over, and then a value that says its own size.
+/// Bytes to pass over, and what follows them.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    bytes: u64,
-    then: Option<DwForm>,
+pub(crate) struct Step {
+    /// So many.
+    pub(crate) bytes: u64,
+    /// What comes next.
+    pub(crate) then: Next,
+}
+
+/// What follows bytes that are passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Next {
+    /// The end of the entry.
+    End,
+    /// A value to pass over that says its own size.
+    Pass(DwForm),
+    /// A value to read.
+    Read(Spec),
+}
+
+/// The steps through entries of which the attributes for which `reads` is true are read.
+fn steps(specs: &[Spec], encoding: Encoding, reads: fn(DwAt) -> bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut bytes = 0;
+    for spec in specs {
+        let then = match form::size(spec.form, encoding) {
+            _ if reads(spec.name) => Next::Read(*spec),
+            None => Next::Pass(spec.form),
+            Some(size) => {
+                bytes += size;
+                continue;
+            }
+        };
+        steps.push(Step { bytes, then });
+        bytes = 0;
+    }
+    if bytes > 0 {
+        let then = Next::End;
+        steps.push(Step { bytes, then });
+    }
+    steps
 }
 
 /// What an entry is to the pass that looks for statics.
@@ -71,7 +107,9 @@ pub(crate) struct Abbreviation {
     pub(crate) role: Role,
     /// Its attributes.
     pub(crate) specs: Vec<Spec>,
-    steps: Vec<Step>,
+    /// The way through those that tell types apart.
+    pub(crate) telling: Vec<Step>,
+    passing: Vec<Step>,
 }
 
 impl Abbreviation {
@@ -88,9 +126,9 @@ impl Abbreviation {
     /// Passes over an entry's attributes.
     #[inline]
     pub(crate) fn skip(&self, cursor: &mut Cursor<'_>, encoding: Encoding) -> gimli::Result<()> {
-        for step in &self.steps {
+        for step in &self.passing {
             cursor.skip(step.bytes)?;
-            if let Some(form) = step.then {
+            if let Next::Pass(form) = step.then {
                 form::skip(cursor, form, encoding)?;
             }
         }
@@ -98,27 +136,13 @@ impl Abbreviation {
     }
 
     fn new(tag: DwTag, has_children: bool, specs: Vec<Spec>, encoding: Encoding) -> Abbreviation {
-        let mut steps = Vec::new();
-        let mut bytes = 0;
-        for spec in &specs {
-            match form::size(spec.form, encoding) {
-                Some(size) => bytes += size,
-                None => {
-                    let then = Some(spec.form);
-                    steps.push(Step { bytes, then });
-                    bytes = 0;
-                }
-            }
-        }
-        if bytes > 0 {
-            steps.push(Step { bytes, then: None });
-        }
         let mut result = Abbreviation {
             tag,
             has_children,
             role: Role::Other,
+            telling: steps(&specs, encoding, tells_apart),
+            passing: steps(&specs, encoding, |_| false),
             specs,
-            steps,
         };
         result.role = result.role();
         result

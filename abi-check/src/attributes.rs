@@ -106,6 +106,21 @@ pub(crate) fn is_read(name: DwAt) -> bool {
     )
 }
 
+/// Whether types that differ in an attribute only may be different types. Where they are declared says nothing about them.
+pub(crate) fn tells_apart(name: DwAt) -> bool {
+    is_read(name)
+        && !matches!(
+            name,
+            dw::DW_AT_decl_file
+                | dw::DW_AT_decl_line
+                | dw::DW_AT_location
+                | dw::DW_AT_specification
+                | dw::DW_AT_abstract_origin
+                | dw::DW_AT_linkage_name
+                | dw::DW_AT_MIPS_linkage_name
+        )
+}
+
 /// Stands for a reference that leads nowhere: no section is as long as that.
 const NOWHERE: DieOffset = DieOffset(u32::MAX);
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use gimli::constants as dw;
 
-use crate::abbreviation::{Abbreviation, Role};
+use crate::abbreviation::{Abbreviation, Next, Role};
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::form::{self, Value};
@@ -217,29 +217,26 @@ impl<'a> Artist<'_, '_, 'a> {
         self.hasher.number(abbreviation.tag.0.into());
         let relocations = &reader.units.section.relocations;
         let mut relocation = relocations.next_offset(cursor.at(), &reader.last);
-        for spec in &abbreviation.specs {
-            let start = cursor.at();
+        for step in &abbreviation.telling {
+            let start = cursor.at() + step.bytes;
             let fail = |source| reader.malformed(start, "an attribute", source);
-            if !spec.is_read {
-                match form::size(spec.form, reader.encoding) {
-                    Some(bytes) => cursor.skip(bytes),
-                    None => form::skip(cursor, spec.form, reader.encoding),
+            cursor.skip(step.bytes).map_err(fail)?;
+            let spec = match step.then {
+                Next::Read(spec) => spec,
+                Next::Pass(form) => {
+                    form::skip(cursor, form, reader.encoding).map_err(fail)?;
+                    continue;
                 }
-                .map_err(fail)?;
-                continue;
-            }
+                Next::End => break,
+            };
             let value =
                 form::read(cursor, spec.form, spec.implicit, reader.encoding).map_err(fail)?;
             let end = cursor.at();
             if relocation < start {
                 relocation = relocations.next_offset(start, &reader.last);
             }
-            // Strings look for themselves, and these may hold anything.
-            let unchecked = matches!(
-                spec.name,
-                dw::DW_AT_name | dw::DW_AT_decl_file | dw::DW_AT_decl_line | dw::DW_AT_location
-            );
-            if relocation < end && !unchecked {
+            // Strings look for themselves.
+            if relocation < end && spec.name != dw::DW_AT_name {
                 reader.check(start, end)?;
             }
             let name = u64::from(spec.name.0);
@@ -273,16 +270,8 @@ impl<'a> Artist<'_, '_, 'a> {
                     self.hasher
                         .number(target.0.wrapping_sub(self.offset.0).into());
                 }
-                // Say nothing about a type, or refer to something that is none.
-                dw::DW_AT_decl_file
-                | dw::DW_AT_location
-                | dw::DW_AT_type
-                | dw::DW_AT_containing_type
-                | dw::DW_AT_specification
-                | dw::DW_AT_abstract_origin
-                | dw::DW_AT_linkage_name
-                | dw::DW_AT_MIPS_linkage_name
-                | dw::DW_AT_signature => {}
+                // Refer to something that is no type.
+                dw::DW_AT_type | dw::DW_AT_containing_type | dw::DW_AT_signature => {}
                 attribute => {
                     let is_set = matches!(value, Value::Flag(true));
                     said.is_declaration |= is_set && attribute == dw::DW_AT_declaration;
